@@ -1,0 +1,28 @@
+/**
+ * What an event is: schema, limits and validation, once, for aggregator, publisher and load scripts alike. Pure: no I/O,
+ * no clock, no state; imports TypeBox and nothing of ours.
+ *
+ * The words of this product. Each means one thing, in code, SQL, metrics and documents alike.
+ *
+ * - **event**: `{topic, event_id, timestamp, source, payload}`. Its identity is `(topic, event_id)`.
+ * - **delivery**: one arrival of an event. A publisher that retries makes a second delivery of the same event.
+ * - **duplicate**: a delivery whose identity is already stored. It is dropped and counted; the first committed
+ *   delivery wins.
+ * - **conflict**: a duplicate whose content differs from what is stored.
+ * - **batch**: the events of one request that sent an array. It is accepted all or nothing.
+ * - **entry**: one Redis stream entry: the deliveries of one flush.
+ * - **shard**: one stream, with one position row in Postgres.
+ * - **seq**: a delivery's number in its shard: 1, 2, 3 … for ever, never reused, never reset.
+ * - **epoch**: a number that Postgres issues to a shard whenever Redis may have lost something of it.
+ * - **head**: the last seq that Redis has accepted for a shard.
+ * - **position**: the (epoch, seq) up to which a shard has been committed in Postgres.
+ * - **dead letter**: a delivery that Postgres can never store, kept with its reason.
+ * - **verdict**: what became of one delivery: stored, duplicate or dead letter.
+ */
+export * from "./event.ts";
+export * from "./identifiers.ts";
+export * from "./limits.ts";
+export * from "./publish-body.ts";
+export * from "./replies.ts";
+export * from "./simulation.ts";
+export * from "./timestamp.ts";

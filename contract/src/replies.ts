@@ -1,0 +1,69 @@
+/** What the aggregator answers. Schemas for documentation and tests, types for everybody who reads or writes a reply. */
+import { type Static, Type } from "@sinclair/typebox";
+import { EventIdSchema, PayloadSchema, SourceSchema, TimestampSchema, TopicSchema } from "./event.ts";
+
+const Count = Type.Integer({ minimum: 0 });
+
+/** `POST /publish`: the events are in the queue, on disk. */
+export const PublishReplySchema = Type.Object({ status: Type.Literal("queued"), count: Count });
+export type PublishReply = Static<typeof PublishReplySchema>;
+
+/** What became of one delivery. */
+export const StoredVerdictSchema = Type.Union([
+  Type.Literal("stored"),
+  Type.Literal("duplicate"),
+  Type.Literal("dead_letter"),
+]);
+export type StoredVerdict = Static<typeof StoredVerdictSchema>;
+
+/** `POST /publish?ack=stored`: the events are committed; `results` is in the order of the request. */
+export const StoredReplySchema = Type.Object({
+  status: Type.Literal("stored"),
+  count: Count,
+  unique: Count,
+  duplicates: Count,
+  dead_lettered: Count,
+  results: Type.Array(StoredVerdictSchema),
+});
+export type StoredReply = Static<typeof StoredReplySchema>;
+
+/**
+ * `GET /stats`. In every reply `received = unique_processed + duplicate_dropped + dead_lettered + queued` (P3).
+ * The schema is open: a reply may carry more than this.
+ */
+export const StatsReplySchema = Type.Object({
+  received: Count,
+  unique_processed: Count,
+  duplicate_dropped: Count,
+  dead_lettered: Count,
+  queued: Count,
+  lost: Count,
+  topics: Type.Array(Type.String()),
+  uptime: Type.String({ pattern: "^\\d+:[0-5]\\d:[0-5]\\d$", description: "H:MM:SS" }),
+});
+export type StatsReply = Static<typeof StatsReplySchema>;
+
+/** One element of `GET /events`. */
+export const EventRecordSchema = Type.Object({
+  topic: TopicSchema,
+  event_id: EventIdSchema,
+  timestamp: TimestampSchema,
+  source: SourceSchema,
+  payload: PayloadSchema,
+  received_at: TimestampSchema,
+});
+export type EventRecord = Static<typeof EventRecordSchema>;
+
+/** One place that does not fit: a JSON pointer (RFC 6901) into the request's body, and what is wrong there. */
+export const ProblemPlaceSchema = Type.Object({ pointer: Type.String(), detail: Type.String() });
+export type ProblemPlace = Static<typeof ProblemPlaceSchema>;
+
+/** Every error: RFC 9457 `application/problem+json`. */
+export const ProblemSchema = Type.Object({
+  type: Type.String(),
+  title: Type.String(),
+  status: Type.Integer({ minimum: 400, maximum: 599 }),
+  detail: Type.Optional(Type.String()),
+  errors: Type.Optional(Type.Array(ProblemPlaceSchema)),
+});
+export type Problem = Static<typeof ProblemSchema>;
