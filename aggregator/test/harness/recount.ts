@@ -1,0 +1,108 @@
+/**
+ * Counts the rows themselves, with every index off, and says what does not agree. It trusts neither `/stats` nor the
+ * counters nor the constraints: a broken unique index would be found here too.
+ */
+import { expect } from "bun:test";
+import { count, type Database } from "./database.ts";
+import { identityOf } from "./event-factory.ts";
+import type { Ledger } from "./ledger.ts";
+
+export interface Recount {
+  readonly identities: number;
+  readonly events: number;
+  readonly unique_processed: number;
+  readonly duplicate_dropped: number;
+  readonly dead_lettered: number;
+  /** Deliveries that the ledger of losses names, of either cause. */
+  readonly lost: number;
+  /** Sentences about what must not be; empty when all is well. */
+  readonly faults: readonly string[];
+}
+
+/** Each gives no row when all is well; a row says in words what is wrong. Only tables without indexes are read. */
+const INVARIANTS = `
+  SELECT 'P2: ' || event_id || ' of ' || topic || ' is remembered ' || count(*) || ' times' AS fault
+  FROM identities GROUP BY event_id, topic HAVING count(*) > 1
+  UNION ALL
+  SELECT 'P2: ' || event_id || ' of ' || topic || ' is stored ' || count(*) || ' times'
+  FROM events GROUP BY event_id, topic HAVING count(*) > 1
+  UNION ALL
+  SELECT 'event without its identity, or the reverse: ' || coalesce(e.event_id, i.event_id)
+  FROM identities i FULL JOIN events e USING (event_id, topic, shard, seq)
+  WHERE i.event_id IS NULL OR e.event_id IS NULL
+  UNION ALL
+  SELECT 'P3: topic ' || topic || ' has ' || counted || ' counted and ' || stored || ' stored'
+  FROM (SELECT topic, sum(unique_processed) AS counted FROM counters GROUP BY topic) c
+  FULL JOIN (SELECT topic, count(*) AS stored FROM identities GROUP BY topic) i USING (topic)
+  WHERE coalesce(counted, 0) <> coalesce(stored, 0)
+  UNION ALL
+  SELECT 'P3: shard ' || shard || ' has ' || counted || ' counted and ' || stored || ' stored'
+  FROM (SELECT shard, sum(unique_processed) AS counted FROM counters GROUP BY shard) c
+  FULL JOIN (SELECT shard, count(*) AS stored FROM identities GROUP BY shard) i USING (shard)
+  WHERE coalesce(counted, 0) <> coalesce(stored, 0)
+  UNION ALL
+  SELECT 'P3: shard ' || shard || ' stands at ' || p.seq || ', accounted for are ' || coalesce(c.n, 0) + coalesce(g.n, 0)
+  FROM positions p
+  LEFT JOIN (SELECT shard, sum(unique_processed + duplicate_dropped + dead_lettered) AS n FROM counters GROUP BY shard) c
+    USING (shard)
+  LEFT JOIN (SELECT shard, sum(through_seq - after_seq) AS n FROM losses WHERE cause = 'gap' GROUP BY shard) g USING (shard)
+  WHERE p.seq <> coalesce(c.n, 0) + coalesce(g.n, 0)
+  UNION ALL
+  SELECT 'shard ' || shard || ' has ' || counted || ' dead letters counted and ' || kept || ' kept'
+  FROM (SELECT shard, sum(dead_lettered) AS counted FROM counters GROUP BY shard) c
+  FULL JOIN (SELECT shard, sum(deliveries) AS kept FROM dead_letters GROUP BY shard) d USING (shard)
+  WHERE coalesce(counted, 0) <> coalesce(kept, 0)
+  UNION ALL
+  SELECT 'identity ' || i.event_id || ' lies beyond the position of its shard'
+  FROM identities i LEFT JOIN positions p USING (shard) WHERE p.shard IS NULL OR i.seq > p.seq OR i.seq < 1
+  UNION ALL
+  SELECT 'seq ' || seq || ' of shard ' || shard || ' was given to ' || count(*) || ' identities'
+  FROM identities GROUP BY shard, seq HAVING count(*) > 1`;
+
+const SUMS = `
+  SELECT
+    (SELECT count(*) FROM identities) AS identities,
+    (SELECT count(*) FROM events) AS events,
+    (SELECT coalesce(sum(unique_processed), 0) FROM counters) AS unique_processed,
+    (SELECT coalesce(sum(duplicate_dropped), 0) FROM counters) AS duplicate_dropped,
+    (SELECT coalesce(sum(dead_lettered), 0) FROM counters) AS dead_lettered,
+    (SELECT coalesce(sum(through_seq - after_seq), 0) FROM losses) AS lost`;
+
+/** Recounts one schema in one snapshot, so that it may run while events come in. */
+export async function recount(sql: Database): Promise<Recount> {
+  return await sql.begin("isolation level repeatable read read only", async (transaction) => {
+    await transaction.unsafe(
+      "SET LOCAL enable_indexscan = off; SET LOCAL enable_indexonlyscan = off; SET LOCAL enable_bitmapscan = off",
+    );
+    const faults = await transaction.unsafe<{ fault: string }[]>(INVARIANTS);
+    const [row = {}] = await transaction.unsafe<Record<string, unknown>[]>(SUMS);
+    return {
+      identities: count(row["identities"]),
+      events: count(row["events"]),
+      unique_processed: count(row["unique_processed"]),
+      duplicate_dropped: count(row["duplicate_dropped"]),
+      dead_lettered: count(row["dead_lettered"]),
+      lost: count(row["lost"]),
+      faults: faults.map(({ fault }) => fault),
+    };
+  });
+}
+
+/**
+ * Holds the database to a publisher's ledger: every acknowledged identity is stored once, every acknowledged delivery
+ * is counted once, and what is counted beyond that was sent too, though its answer was lost.
+ */
+export async function expectExact(sql: Database, ledger: Ledger): Promise<Recount> {
+  const result = await recount(sql);
+  expect(result.faults).toEqual([]);
+  const rows = await sql<{ topic: string; event_id: string }[]>`SELECT topic, event_id FROM identities`;
+  const stored = new Set(rows.map(identityOf));
+  const missing = [...ledger.identities.keys()].filter((identity) => !stored.has(identity));
+  const strange = [...stored].filter((identity) => !ledger.identities.has(identity) && !ledger.doubtful.has(identity));
+  expect({ missing: missing.length, first_missing: missing[0] }).toEqual({ missing: 0, first_missing: undefined });
+  expect({ strange: strange.length, first_strange: strange[0] }).toEqual({ strange: 0, first_strange: undefined });
+  const counted = result.unique_processed + result.duplicate_dropped + result.dead_lettered;
+  expect(counted).toBeGreaterThanOrEqual(ledger.acknowledged);
+  expect(counted).toBeLessThanOrEqual(ledger.acknowledged + ledger.inDoubt);
+  return result;
+}
