@@ -20,9 +20,9 @@
  * - **verdict**: what became of one delivery: stored, duplicate or dead letter.
  */
 export * from "./event.ts";
-export * from "./identifiers.ts";
+export { eventIdFault, sourceFault, topicFault } from "./identifiers.ts";
 export * from "./limits.ts";
 export * from "./publish-body.ts";
 export * from "./replies.ts";
 export * from "./simulation.ts";
-export * from "./timestamp.ts";
+export { timestampFault } from "./timestamp.ts";

@@ -30,6 +30,10 @@ const LOWER_U = 0x75;
 const OPEN_BRACE = 0x7b;
 const CLOSE_BRACE = 0x7d;
 
+const SURROGATE_FIRST = 0xd800;
+const LOW_SURROGATE_FIRST = 0xdc00;
+const SURROGATE_LAST = 0xdfff;
+
 /** @param depthMax levels of the whole document, its outermost array or object being level 1 */
 export function judgeText(text: string, depthMax: number): TextVerdict {
   let verdict: TextVerdict = "clean";
@@ -51,7 +55,7 @@ export function judgeText(text: string, depthMax: number): TextVerdict {
       if (depth > depthMax) return "deep";
     } else if (code === CLOSE_BRACE || code === CLOSE_BRACKET) {
       depth--;
-    } else if (code === MINUS || (code >= ZERO && code <= NINE)) {
+    } else if (isNumberStart(code)) {
       const start = at;
       at = endOfNumber(text, at);
       if (numberFault(text, start, at) !== undefined) verdict = "faulty";
@@ -70,53 +74,107 @@ type Level = { readonly isArray: boolean; index: number; key: string };
  * @param baseDepth levels above the payload object: 1 for a single event, 2 for an array of them
  */
 export function findTextFaults(text: string, baseDepth: number, places: Places): void {
-  const depthMax = baseDepth + PAYLOAD_DEPTH_MAX;
-  const levels: Level[] = [];
-  let depth = 0;
-  let awaitsKey = false;
-  for (let at = 0; at < text.length && !places.isFull; at++) {
-    const code = text.charCodeAt(at);
-    const level = levels.at(-1);
-    if (code === QUOTE) {
-      const start = at + 1;
-      at = endOfString(text, start);
-      const fault = stringFault(text, start, at);
-      if (fault !== undefined)
-        places.add(pointerTo(levels, levels.length - (awaitsKey ? 1 : 0)), awaitsKey ? inKey(fault) : fault);
-      if (awaitsKey && level !== undefined) level.key = unescaped(text, start, at);
-      awaitsKey = false;
-    } else if (code === OPEN_BRACE || code === OPEN_BRACKET) {
-      depth++;
-      if (depth <= depthMax) levels.push({ isArray: code === OPEN_BRACKET, index: 0, key: "" });
-      else places.add(pointerTo(levels, baseDepth), `must not nest deeper than ${PAYLOAD_DEPTH_MAX} levels`);
-      awaitsKey = code === OPEN_BRACE;
-    } else if (code === CLOSE_BRACE || code === CLOSE_BRACKET) {
-      if (depth <= depthMax) levels.pop();
-      depth--;
-      awaitsKey = false;
-    } else if (code === COMMA && level !== undefined && depth <= depthMax) {
-      level.index++;
-      awaitsKey = !level.isArray;
-    } else if (code === MINUS || (code >= ZERO && code <= NINE)) {
-      const start = at;
-      at = endOfNumber(text, at);
-      const fault = numberFault(text, start, at);
-      if (fault !== undefined) places.add(pointerTo(levels, levels.length), fault);
-      at--;
+  new FaultFinder(text, baseDepth, places).run();
+}
+
+class FaultFinder {
+  readonly #text: string;
+  readonly #baseDepth: number;
+  readonly #depthMax: number;
+  readonly #places: Places;
+  /** At most `#depthMax` of them, however deep the text nests. */
+  readonly #levels: Level[] = [];
+  #depth = 0;
+  /** The next string is a field's name. */
+  #awaitsKey = false;
+  /** The last event that was found too deep: one such fault an event is enough. */
+  #deepEvent = -1;
+
+  constructor(text: string, baseDepth: number, places: Places) {
+    this.#text = text;
+    this.#baseDepth = baseDepth;
+    this.#depthMax = baseDepth + PAYLOAD_DEPTH_MAX;
+    this.#places = places;
+  }
+
+  run(): void {
+    for (let at = 0; at < this.#text.length && !this.#places.isFull; at++) {
+      const code = this.#text.charCodeAt(at);
+      if (code === QUOTE) at = this.#string(at);
+      else if (isNumberStart(code)) at = this.#number(at);
+      else if (code === OPEN_BRACE || code === OPEN_BRACKET) this.#open(code === OPEN_BRACKET);
+      else if (code === CLOSE_BRACE || code === CLOSE_BRACKET) this.#close();
+      else if (code === COMMA) this.#comma();
     }
+  }
+
+  get #isTooDeep(): boolean {
+    return this.#depth > this.#depthMax;
+  }
+
+  #open(isArray: boolean): void {
+    this.#depth++;
+    this.#awaitsKey = !isArray;
+    if (!this.#isTooDeep) {
+      this.#levels.push({ isArray, index: 0, key: "" });
+      return;
+    }
+    const event = this.#baseDepth === 1 ? 0 : (this.#levels[0]?.index ?? 0);
+    if (event === this.#deepEvent) return;
+    this.#deepEvent = event;
+    this.#places.add(this.#pointer(this.#baseDepth), `must not nest deeper than ${PAYLOAD_DEPTH_MAX} levels`);
+  }
+
+  #close(): void {
+    if (!this.#isTooDeep) this.#levels.pop();
+    this.#depth--;
+    this.#awaitsKey = false;
+  }
+
+  #comma(): void {
+    const level = this.#levels.at(-1);
+    if (level === undefined || this.#isTooDeep) return;
+    level.index++;
+    this.#awaitsKey = !level.isArray;
+  }
+
+  /** @returns the index of the last character that belongs to the string */
+  #string(openedAt: number): number {
+    const start = openedAt + 1;
+    const end = endOfString(this.#text, start);
+    // Past the deepest level the place is no longer known, and the event is refused already.
+    if (this.#isTooDeep) return end;
+    const fault = stringFault(this.#text, start, end);
+    if (this.#awaitsKey) this.#key(start, end, fault);
+    else if (fault !== undefined) this.#places.add(this.#pointer(), fault);
+    return end;
+  }
+
+  #key(start: number, end: number, fault: string | undefined): void {
+    this.#awaitsKey = false;
+    const level = this.#levels.at(-1);
+    if (level !== undefined) level.key = unescaped(this.#text, start, end);
+    if (fault !== undefined) this.#places.add(this.#pointer(), `has a name that ${fault}`);
+  }
+
+  /** @returns the index of the last character that belongs to the number */
+  #number(start: number): number {
+    const end = endOfNumber(this.#text, start);
+    const fault = this.#isTooDeep ? undefined : numberFault(this.#text, start, end);
+    if (fault !== undefined) this.#places.add(this.#pointer(), fault);
+    return end - 1;
+  }
+
+  #pointer(levelsMax = this.#levels.length): string {
+    let pointer = "";
+    for (const level of this.#levels.slice(0, levelsMax)) {
+      pointer += pointerToken(level.isArray ? level.index : level.key);
+    }
+    return pointer;
   }
 }
 
-function inKey(fault: string): string {
-  return `has a field name that ${fault}`;
-}
-
-function pointerTo(levels: readonly Level[], count: number): string {
-  let pointer = "";
-  for (const level of levels.slice(0, count)) pointer += pointerToken(level.isArray ? level.index : level.key);
-  return pointer;
-}
-
+/** The name between two quotation marks, as far as it is needed to tell a place. */
 function unescaped(text: string, start: number, end: number): string {
   try {
     return String(JSON.parse(text.slice(start - 1, end + 1)));
@@ -137,17 +195,17 @@ function endOfString(text: string, start: number): number {
 
 /** Judges the escapes of the string between two quotation marks. Unescaped, neither NUL nor half a pair can occur. */
 function stringFault(text: string, start: number, end: number): string | undefined {
-  for (let at = text.indexOf("\\", start); at !== -1 && at < end; at = text.indexOf("\\", at)) {
-    if (text.charCodeAt(at + 1) !== LOWER_U) {
-      at += 2;
-      continue;
-    }
-    const unit = hexUnit(text, at + 2);
-    at += 6;
+  for (let at = start; at < end; at++) {
+    if (text.charCodeAt(at) !== BACKSLASH) continue;
+    at++;
+    if (text.charCodeAt(at) !== LOWER_U) continue;
+    const unit = hexUnit(text, at + 1);
+    at += 4;
     if (unit === 0) return NUL_FAULT;
-    if (unit < 0xd800 || unit > 0xdfff) continue;
-    const next = text.startsWith("\\u", at) ? hexUnit(text, at + 2) : 0;
-    if (unit > 0xdbff || next < 0xdc00 || next > 0xdfff) return LONE_SURROGATE_FAULT;
+    if (unit < SURROGATE_FIRST || unit > SURROGATE_LAST) continue;
+    const next = text.startsWith("\\u", at + 1) ? hexUnit(text, at + 3) : 0;
+    const isPair = unit < LOW_SURROGATE_FIRST && next >= LOW_SURROGATE_FIRST && next <= SURROGATE_LAST;
+    if (!isPair) return LONE_SURROGATE_FAULT;
     at += 6;
   }
   return undefined;
@@ -157,6 +215,10 @@ function stringFault(text: string, start: number, end: number): string | undefin
 function hexUnit(text: string, at: number): number {
   const unit = Number.parseInt(text.slice(at, at + 4), 16);
   return Number.isNaN(unit) ? 1 : unit;
+}
+
+function isNumberStart(code: number): boolean {
+  return code === MINUS || (code >= ZERO && code <= NINE);
 }
 
 function endOfNumber(text: string, start: number): number {

@@ -4,16 +4,19 @@ import type { ProblemPlace } from "./replies.ts";
 
 export class Places {
   readonly named: ProblemPlace[] = [];
+  #found = 0;
 
-  /** Once full, whoever looks for faults can stop: a hostile body should not buy work without end. */
+  /** Once full, whoever looks for faults stops: a hostile body buys no work without end, not by repeating itself either. */
   get isFull(): boolean {
-    return this.named.length >= NAMED_ERRORS_MAX;
+    return this.#found >= NAMED_ERRORS_MAX;
   }
 
   /** A second fault at a place that is named already adds nothing that the sender could act on. */
   add(pointer: string, detail: string): void {
+    if (this.isFull) return;
+    this.#found++;
     const bounded = cut(pointer, POINTER_CHARACTERS_MAX);
-    if (this.isFull || this.named.some((place) => place.pointer === bounded)) return;
+    if (this.named.some((place) => place.pointer === bounded)) return;
     this.named.push({ pointer: bounded, detail });
   }
 }

@@ -6,24 +6,14 @@
 import { TIMESTAMP_OFFSET_HOURS_MAX, TIMESTAMP_YEAR_MAX, TIMESTAMP_YEAR_MIN } from "./limits.ts";
 
 /** Date, `T` or a space, time to the minute or second, up to six digits of a second, `Z` or an offset or neither (UTC). */
-const FORM = /^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?(?:[Zz]|[+-]\d\d:\d\d)?$/;
+const FORM = /^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?(?:[Zz]|[+-]\d\d(?::\d\d)?)?$/;
 
-const TOO_FINE = /^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d\.\d{7,}(?:[Zz]|[+-]\d\d:\d\d)?$/;
+const TOO_FINE = /^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d\.\d{7,}(?:[Zz]|[+-]\d\d(?::\d\d)?)?$/;
 
-const MONTH_NAMES = [
-  "January",
-  "February",
-  "March",
-  "April",
-  "May",
-  "June",
-  "July",
-  "August",
-  "September",
-  "October",
-  "November",
-  "December",
-] as const;
+/** Where an offset's sign can stand at the earliest: after `YYYY-MM-DDThh:mm`. Before that a hyphen belongs to the date. */
+const OFFSET_AT_MIN = 16;
+
+const MONTH_NAMES = "January February March April May June July August September October November December".split(" ");
 
 const MINUTES_A_DAY = 24 * 60;
 
@@ -37,37 +27,27 @@ export function timestampFault(timestamp: string): string | undefined {
   const year = twoDigits(timestamp, 0) * 100 + twoDigits(timestamp, 2);
   const month = twoDigits(timestamp, 5);
   const day = twoDigits(timestamp, 8);
-  const minuteOfDay = twoDigits(timestamp, 11) * 60 + twoDigits(timestamp, 14);
   if (year < TIMESTAMP_YEAR_MIN) return "must lie in the years 0001 to 9999";
   if (month < 1 || month > 12) return `there is no month ${timestamp.slice(5, 7)}`;
   if (day < 1 || day > daysIn(year, month)) return noSuchDay(year, month, day);
-  const clockFault = timeOfDayFault(timestamp);
-  if (clockFault !== undefined) return clockFault;
-  return offsetFault(timestamp, year, month, day, minuteOfDay);
+  return timeOfDayFault(timestamp) ?? offsetFault(timestamp, year, month, day);
 }
 
 function timeOfDayFault(timestamp: string): string | undefined {
   if (twoDigits(timestamp, 11) > 23) return `there is no hour ${timestamp.slice(11, 13)}: hours go from 00 to 23`;
   if (twoDigits(timestamp, 14) > 59) return `there is no minute ${timestamp.slice(14, 16)}: minutes go from 00 to 59`;
-  if (timestamp[16] !== ":" || twoDigits(timestamp, 17) <= 59 || timestamp.length < 19) return undefined;
+  if (timestamp[16] !== ":" || twoDigits(timestamp, 17) <= 59) return undefined;
   return `there is no second ${timestamp.slice(17, 19)}: seconds go from 00 to 59, and leap seconds cannot be kept`;
 }
 
-function offsetFault(
-  timestamp: string,
-  year: number,
-  month: number,
-  day: number,
-  minuteOfDay: number,
-): string | undefined {
-  const signAt = timestamp.length - 6;
-  const sign = timestamp[signAt];
-  // Before index 16 a hyphen belongs to the date.
-  if (signAt < 16 || (sign !== "+" && sign !== "-")) return undefined;
+function offsetFault(timestamp: string, year: number, month: number, day: number): string | undefined {
+  const signAt = Math.max(timestamp.lastIndexOf("+"), timestamp.lastIndexOf("-"));
+  if (signAt < OFFSET_AT_MIN) return undefined;
   const hours = twoDigits(timestamp, signAt + 1);
-  const minutes = twoDigits(timestamp, signAt + 4);
+  const minutes = timestamp.length > signAt + 3 ? twoDigits(timestamp, signAt + 4) : 0;
   if (hours > TIMESTAMP_OFFSET_HOURS_MAX || minutes > 59) return "must have an offset between -15:59 and +15:59";
-  const offsetMinutes = (hours * 60 + minutes) * (sign === "-" ? -1 : 1);
+  const offsetMinutes = (hours * 60 + minutes) * (timestamp[signAt] === "-" ? -1 : 1);
+  const minuteOfDay = twoDigits(timestamp, 11) * 60 + twoDigits(timestamp, 14);
   const minuteOfDayUtc = minuteOfDay - offsetMinutes;
   const isBeforeFirstYear = year === TIMESTAMP_YEAR_MIN && month === 1 && day === 1 && minuteOfDayUtc < 0;
   const isAfterLastYear = year === TIMESTAMP_YEAR_MAX && month === 12 && day === 31 && minuteOfDayUtc >= MINUTES_A_DAY;
