@@ -1,0 +1,187 @@
+/**
+ * The connections to Redis, and what may be believed of them.
+ *
+ * Nothing is queued while Redis is away and nothing is sent twice: `ioredis` resends unfulfilled commands by default,
+ * which made two entries of one add. A command that does not answer in time takes its connection down with it, because a
+ * link that swallows one answer swallows the next ones too. Reading has a connection of its own, so that a large batch
+ * does not stand in the way of small adds; listening needs one by Redis's protocol.
+ *
+ * P1 holds only as far as Redis's settings go. They are read on every connection, and whatever falls short is said.
+ */
+import { Redis, type RedisOptions } from "ioredis";
+import type { Logger } from "../ops/log.ts";
+import { type Link, type LinkState, QueueAway } from "./port.ts";
+import add from "./scripts/add.lua" with { type: "text" };
+import begin from "./scripts/begin.lua" with { type: "text" };
+import read from "./scripts/read.lua" with { type: "text" };
+import trim from "./scripts/trim.lua" with { type: "text" };
+
+/** With what waits in this process, an unanswered publish fails within the 2 s of P6. */
+const COMMAND_TIMEOUT_MS = 1200;
+const CONNECT_TIMEOUT_MS = 2000;
+const RECONNECT_DELAY_MS_MAX = 500;
+
+const REQUIRED_SETTINGS: readonly (readonly [name: string, value: string, givenUp: string])[] = [
+  ["appendonly", "yes", "acknowledged events do not survive a restart of Redis"],
+  ["appendfsync", "always", "a power cut can take acknowledged events of the last seconds"],
+  ["no-appendfsync-on-rewrite", "no", "while Redis rewrites its log, a power cut can take acknowledged events"],
+  ["maxmemory-policy", "noeviction", "Redis may evict queued events when its memory is full"],
+];
+
+const SCRIPTS = {
+  addEntry: { lua: add, numberOfKeys: 2 },
+  beginEpoch: { lua: begin, numberOfKeys: 3 },
+  readEntries: { lua: read, numberOfKeys: 2 },
+  trimEntries: { lua: trim, numberOfKeys: 3 },
+};
+
+export type ScriptName = keyof typeof SCRIPTS;
+export type RedisReply = string | number | null | readonly RedisReply[];
+type ScriptCall = (...args: (string | number)[]) => Promise<RedisReply>;
+
+export class RedisLink implements Link {
+  readonly #log: Logger;
+  readonly #producer: Redis;
+  readonly #consumer: Redis;
+  readonly #subscriber: Redis;
+  readonly #listeners: ((state: LinkState) => void)[] = [];
+  #state: LinkState = "away";
+  #warnings: readonly string[] = [];
+
+  constructor(url: string, log: Logger) {
+    this.#log = log;
+    this.#producer = new Redis(url, options("producer"));
+    this.#consumer = new Redis(url, options("consumer"));
+    this.#subscriber = new Redis(url, { ...options("subscriber"), commandTimeout: undefined, autoResubscribe: true });
+    for (const client of [this.#producer, this.#consumer, this.#subscriber]) this.#watch(client);
+    this.#producer.on("ready", () => void this.#greet());
+    this.#producer.on("close", () => this.#become("away"));
+  }
+
+  get state(): LinkState {
+    return this.#state;
+  }
+
+  get durabilityWarnings(): readonly string[] {
+    return this.#warnings;
+  }
+
+  onChange(listener: (state: LinkState) => void): void {
+    this.#listeners.push(listener);
+  }
+
+  /** One try at each connection; afterwards they keep reconnecting by themselves. */
+  async connect(): Promise<void> {
+    const clients = [this.#producer, this.#consumer, this.#subscriber];
+    const tries = await Promise.allSettled(
+      clients.map((client) => (client.status === "ready" ? Promise.resolve() : client.connect())),
+    );
+    const failed = tries.find((result) => result.status === "rejected");
+    if (failed !== undefined) {
+      for (const client of clients) client.disconnect();
+      throw new QueueAway(describe(failed.reason));
+    }
+  }
+
+  async subscribe(channel: string, listener: (message: string) => void): Promise<void> {
+    this.#subscriber.on("message", (_channel, message) => listener(message));
+    await this.#subscriber.subscribe(channel);
+  }
+
+  /** Runs a script on the connection of its kind. Every failure of the link comes out as QueueAway. */
+  script(name: ScriptName, args: (string | number)[]): Promise<RedisReply> {
+    const client = name === "readEntries" || name === "trimEntries" ? this.#consumer : this.#producer;
+    const call = (client as unknown as Record<ScriptName, ScriptCall>)[name];
+    return this.#guard(client, call.apply(client, args));
+  }
+
+  async pipeline(commands: readonly (readonly string[])[]): Promise<readonly RedisReply[]> {
+    const batch = this.#producer.pipeline(commands.map((command) => [...command]));
+    const replies = (await this.#guard(this.#producer, batch.exec())) ?? [];
+    return replies.map(([error, value]) => {
+      if (error !== null) throw new QueueAway(describe(error));
+      return value as RedisReply;
+    });
+  }
+
+  async ping(): Promise<void> {
+    await this.#guard(this.#producer, this.#producer.ping());
+  }
+
+  /** Ends the connections at once; what is under way fails. */
+  close(): void {
+    for (const client of [this.#producer, this.#consumer, this.#subscriber]) client.disconnect();
+  }
+
+  async #guard<T>(client: Redis, reply: Promise<T>): Promise<T> {
+    try {
+      return await reply;
+    } catch (error) {
+      if (error instanceof Error && error.message === "Command timed out" && client.status === "ready") {
+        client.disconnect(true);
+      }
+      throw new QueueAway(describe(error), { cause: error });
+    }
+  }
+
+  #watch(client: Redis): void {
+    // Without a listener an error of a connection would end the process. Each is logged once, by its "close".
+    let last = "";
+    client.on("error", (error: Error) => {
+      last = describe(error);
+    });
+    client.on("close", () => {
+      const connection = client.options.connectionName ?? "";
+      this.#log.warn({ connection, reason: last || "closed" }, "Redis away");
+      last = "";
+    });
+  }
+
+  async #greet(): Promise<void> {
+    this.#warnings = await this.#findDurabilityWarnings();
+    for (const warning of this.#warnings) this.#log.warn({ setting: warning }, "Redis is less durable than promised");
+    if (this.#producer.status === "ready") this.#become("up");
+  }
+
+  async #findDurabilityWarnings(): Promise<string[]> {
+    const warnings: string[] = [];
+    for (const [name, wanted, givenUp] of REQUIRED_SETTINGS) {
+      try {
+        const reply = (await this.#producer.config("GET", name)) as string[];
+        const value = reply[1] ?? "unknown";
+        if (value !== wanted) warnings.push(`${name} is ${value}, not ${wanted}: ${givenUp}`);
+      } catch (error) {
+        warnings.push(`${name} could not be checked (${describe(error)}): if it is not ${wanted}, ${givenUp}`);
+      }
+    }
+    return warnings;
+  }
+
+  #become(state: LinkState): void {
+    if (state === "away" && this.#state === "away") return;
+    this.#state = state;
+    if (state === "up") this.#log.info("Redis connected");
+    for (const listener of this.#listeners) listener(state);
+  }
+}
+
+function options(connectionName: string): RedisOptions {
+  return {
+    connectionName: `sekali-${connectionName}`,
+    protocol: 2,
+    lazyConnect: true,
+    scripts: SCRIPTS,
+    enableOfflineQueue: false,
+    autoResendUnfulfilledCommands: false,
+    autoResubscribe: false,
+    maxRetriesPerRequest: 0,
+    commandTimeout: COMMAND_TIMEOUT_MS,
+    connectTimeout: CONNECT_TIMEOUT_MS,
+    keepAlive: 5000,
+    retryStrategy: () => Math.ceil(Math.random() * RECONNECT_DELAY_MS_MAX),
+  };
+}
+
+function describe(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

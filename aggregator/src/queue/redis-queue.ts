@@ -1,0 +1,229 @@
+/**
+ * The queue on Redis streams.
+ *
+ * A shard k is three keys with the hash tag {k}: `head`, a hash with the installation, the epoch, the head's seq, and
+ * what has been committed; `stream`, whose entry ids are `epoch-seq`; `tail`, the marks by which the stream is trimmed.
+ * Everything that changes them is a Lua script, so each change happens whole or not at all.
+ *
+ * An entry's fields: v format version, n deliveries, b bytes added to the shard so far in this epoch, r deliveries of
+ * each request, d the events' own JSON text.
+ */
+import {
+  type AddBounds,
+  type AddResult,
+  type Draft,
+  type Entry,
+  type Position,
+  type Queue,
+  QueueAway,
+  type ReadResult,
+  type ShardState,
+  type Signal,
+  type Signals,
+} from "./port.ts";
+import type { RedisLink, RedisReply } from "./redis-link.ts";
+
+const FORMAT_VERSION = "1";
+
+/** The tail that is read again if Postgres goes back: a minute, or so many bytes of a shard. */
+const TAIL_MS_MAX = 60_000;
+const TAIL_BYTES_MAX = 4 * 1024 * 1024;
+
+interface Trim {
+  readonly position: Position;
+  readonly bytesIn: number | undefined;
+}
+
+export class RedisQueue implements Queue, Signals {
+  readonly #prefix: string;
+  readonly #installation: string;
+  readonly #channel: string;
+  /** Marks this process's own signals, which it has already given to itself. */
+  readonly #self = crypto.randomUUID().slice(0, 8);
+  readonly #trims = new Map<number, { running: boolean; next: Trim | undefined }>();
+
+  readonly link: RedisLink;
+
+  constructor(link: RedisLink, keyPrefix: string, installation: string) {
+    this.link = link;
+    this.#prefix = keyPrefix;
+    this.#installation = installation;
+    this.#channel = `${keyPrefix}:signals`;
+  }
+
+  get signals(): Signals {
+    return this;
+  }
+
+  onSignal(listener: (signal: Signal) => void): void {
+    const subscribed = this.link.subscribe(this.#channel, (message) => {
+      const signal = this.#parseSignal(message);
+      if (signal !== undefined) listener(signal);
+    });
+    // A failed subscription is made up for by reconnecting (autoResubscribe) and by the workers' slow poll.
+    subscribed.catch(() => {});
+  }
+
+  async add(shard: number, epoch: number, draft: Draft, bounds: AddBounds): Promise<AddResult> {
+    const reply = await this.link.script("addEntry", [
+      this.#key(shard, "head"),
+      this.#key(shard, "stream"),
+      this.#installation,
+      epoch,
+      bounds.floorSeq,
+      draft.deliveries,
+      Buffer.byteLength(draft.text),
+      bounds.eventsMax,
+      bounds.bytesMax,
+      this.#channel,
+      `grown ${shard} ${this.#self}`,
+      FORMAT_VERSION,
+      encodeRequests(draft.requests),
+      draft.text,
+    ]);
+    const [outcome, detail] = reply as [string, string | undefined];
+    if (outcome === "added") return { outcome, seq: Number(detail) };
+    if (outcome === "full") return { outcome };
+    if (detail === "missing" || detail === "foreign" || detail === "epoch" || detail === "floor") {
+      return { outcome: "refused", reason: detail };
+    }
+    throw new QueueAway(`Redis answered an add with ${JSON.stringify(reply)}`);
+  }
+
+  async read(shard: number, after: Position, deliveriesMax: number, bytesMax: number): Promise<ReadResult> {
+    const keys = [this.#key(shard, "head"), this.#key(shard, "stream")];
+    const reply = await this.link.script("readEntries", [...keys, toId(after), deliveriesMax, bytesMax]);
+    const [epoch, seq, entries] = reply as [string | null, string | null, [string, string[]][]];
+    const head = epoch === null || seq === null ? undefined : { epoch: Number(epoch), seq: Number(seq) };
+    return { head, entries: entries.map(([id, fields]) => parseEntry(id, fields)) };
+  }
+
+  /** Trims of one shard follow each other; those that come while one is under way become one. */
+  async trim(shard: number, position: Position, bytesIn: number | undefined): Promise<void> {
+    const slot = this.#trims.get(shard) ?? { running: false, next: undefined };
+    this.#trims.set(shard, slot);
+    slot.next = { position, bytesIn };
+    if (slot.running) return;
+    slot.running = true;
+    try {
+      while (slot.next !== undefined) {
+        const next: Trim = slot.next;
+        slot.next = undefined;
+        await this.#trimNow(shard, next);
+      }
+    } finally {
+      slot.running = false;
+    }
+  }
+
+  async #trimNow(shard: number, { position, bytesIn }: Trim): Promise<void> {
+    await this.link.script("trimEntries", [
+      this.#key(shard, "head"),
+      this.#key(shard, "stream"),
+      this.#key(shard, "tail"),
+      position.epoch,
+      position.seq,
+      bytesIn ?? "",
+      TAIL_MS_MAX,
+      TAIL_BYTES_MAX,
+      this.#channel,
+      `moved ${shard} ${this.#self} ${position.epoch} ${position.seq}`,
+    ]);
+  }
+
+  async heads(shards: readonly number[]): Promise<readonly (Position | undefined)[]> {
+    const commands = shards.map((shard) => ["hmget", this.#key(shard, "head"), "epoch", "seq"]);
+    const replies = await this.link.pipeline(commands);
+    return replies.map((reply) => toPosition(reply));
+  }
+
+  async state(shard: number): Promise<ShardState> {
+    const [head, last] = await this.link.pipeline([
+      ["hmget", this.#key(shard, "head"), "epoch", "seq", "installation"],
+      ["xrevrange", this.#key(shard, "stream"), "+", "-", "COUNT", "1"],
+    ]);
+    const lastId = (last as [string, string[]][])[0]?.[0];
+    return {
+      head: toPosition(head ?? null),
+      installation: (head as (string | null)[])[2] ?? undefined,
+      lastEntry: lastId === undefined ? undefined : fromId(lastId),
+    };
+  }
+
+  async begin(
+    shard: number,
+    seen: ShardState,
+    head: Position,
+    committedSeq: number,
+    installation: string,
+  ): Promise<boolean> {
+    const reply = await this.link.script("beginEpoch", [
+      this.#key(shard, "head"),
+      this.#key(shard, "stream"),
+      this.#key(shard, "tail"),
+      seen.head?.epoch ?? "",
+      seen.head?.seq ?? "",
+      seen.lastEntry === undefined ? "" : toId(seen.lastEntry),
+      installation,
+      head.epoch,
+      head.seq,
+      committedSeq,
+    ]);
+    return reply === 1;
+  }
+
+  #key(shard: number, part: "head" | "stream" | "tail"): string {
+    return `${this.#prefix}:{${shard}}:${part}`;
+  }
+
+  #parseSignal(message: string): Signal | undefined {
+    const [kind, shardText, from, epoch, seq] = message.split(" ");
+    const shard = Number(shardText);
+    if (from === this.#self || !Number.isSafeInteger(shard)) return undefined;
+    if (kind === "grown") return { kind, shard };
+    if (kind === "moved") return { kind, shard, position: { epoch: Number(epoch), seq: Number(seq) } };
+    return undefined;
+  }
+}
+
+function toId(position: Position): string {
+  return `${position.epoch}-${position.seq}`;
+}
+
+function fromId(id: string): Position {
+  const [epoch, seq] = id.split("-");
+  return { epoch: Number(epoch), seq: Number(seq) };
+}
+
+function toPosition(reply: RedisReply): Position | undefined {
+  const [epoch, seq] = reply as readonly (string | null)[];
+  if (typeof epoch !== "string" || typeof seq !== "string") return undefined;
+  return { epoch: Number(epoch), seq: Number(seq) };
+}
+
+/** Run lengths, because most requests of a flush hold one event: 1,1,1,100 becomes "3x1 1x100". */
+function encodeRequests(requests: readonly number[]): string {
+  const runs: string[] = [];
+  for (let i = 0; i < requests.length; ) {
+    let end = i;
+    while (end < requests.length && requests[end] === requests[i]) end += 1;
+    runs.push(`${end - i}x${requests[i]}`);
+    i = end;
+  }
+  return runs.join(" ");
+}
+
+function parseEntry(id: string, fields: readonly string[]): Entry {
+  const values = new Map<string, string>();
+  for (let i = 0; i + 1 < fields.length; i += 2) values.set(fields[i] ?? "", fields[i + 1] ?? "");
+  const deliveries = Number(values.get("n"));
+  const text = values.get("d");
+  const whole = values.get("v") === FORMAT_VERSION && Number.isSafeInteger(deliveries) && deliveries > 0;
+  return {
+    position: fromId(id),
+    content: whole && text !== undefined ? { deliveries, text, bytesIn: Number(values.get("b")) || 0 } : undefined,
+    get raw() {
+      return text ?? JSON.stringify(fields);
+    },
+  };
+}

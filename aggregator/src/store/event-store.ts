@@ -1,0 +1,97 @@
+/** The store as readers and housekeeping see it. */
+import type { Position } from "../queue/port.ts";
+import type { Database, Row } from "./database.ts";
+import type { EventStore, EventsPage, EventsQuery, Recount, StoreKeeping, Tally, TopicCount } from "./port.ts";
+import eventsOfAllTopics from "./sql/events-of-all-topics.sql" with { type: "text" };
+import eventsOfTopic from "./sql/events-of-topic.sql" with { type: "text" };
+import recount from "./sql/recount.sql" with { type: "text" };
+import tally from "./sql/tally.sql" with { type: "text" };
+
+const PARTITIONS_AHEAD_DAYS = 7;
+/** A recount reads every row; it is asked for by a person, who may wait. */
+const RECOUNT_TIMEOUT_MS = 30 * 60_000;
+
+export class PostgresEventStore implements EventStore, StoreKeeping {
+  readonly #database: Database;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  async tally(): Promise<Tally> {
+    const [row] = await this.#database.query(tally);
+    const topics = (row?.["topics"] ?? []) as readonly ({ topic: string } & TopicCount)[];
+    const positions = (row?.["positions"] ?? []) as readonly ({ shard: number } & Position)[];
+    return {
+      topics: new Map(topics.map(({ topic, ...count }) => [topic, count])),
+      positions: new Map(positions.map(({ shard, ...position }) => [shard, position])),
+      lost: row?.["lost"] as number,
+    };
+  }
+
+  async events(query: EventsQuery): Promise<EventsPage> {
+    const { topic, after, limit } = query;
+    // One row more than asked for tells whether there is a next page.
+    const rows =
+      topic === undefined
+        ? await this.#database.query(eventsOfAllTopics, [
+            after?.timestamp ?? null,
+            after?.event_id ?? null,
+            after?.topic ?? null,
+            limit + 1,
+          ])
+        : await this.#database.query(eventsOfTopic, [topic, after?.timestamp ?? null, after?.event_id ?? null, limit + 1]);
+    const page = rows.slice(0, limit);
+    const last = page.at(-1);
+    return {
+      rows: page.map((row) => row["record"] as string),
+      next: rows.length > limit && last !== undefined ? toCursor(last) : undefined,
+    };
+  }
+
+  async ping(): Promise<void> {
+    await this.#database.query("SELECT 1", [], 1500);
+  }
+
+  async keepPartitions(retentionDays: number | undefined): Promise<{ made: number; dropped: number; strays: number }> {
+    const byDay = retentionDays !== undefined;
+    const [made] = await this.#database.query(`SELECT make_partitions(${byDay}, ${PARTITIONS_AHEAD_DAYS}) AS n`);
+    const [dropped] = byDay
+      ? await this.#database.query("SELECT drop_expired_partitions($1) AS n", [retentionDays])
+      : [{ n: 0 }];
+    const [strays] = await this.#database.query("SELECT count(*) AS n FROM (SELECT FROM events_default LIMIT 1000) d");
+    return { made: made?.["n"] as number, dropped: dropped?.["n"] as number, strays: strays?.["n"] as number };
+  }
+
+  async recount(): Promise<Recount> {
+    const row = await this.#database.transaction(async (tx) => {
+      await tx.unsafe(`SET LOCAL statement_timeout = ${RECOUNT_TIMEOUT_MS}`);
+      const [counted] = await tx.unsafe<Row[]>(recount);
+      return counted;
+    }, RECOUNT_TIMEOUT_MS);
+    if (row === undefined) throw new Error("a recount answered nothing");
+    type ShardRow = { shard: number; issued_epoch: number; counted: number; lost_in_gaps: number } & Position;
+    return {
+      identities: row["identities"] as number,
+      events: row["events"] as number,
+      strayEvents: row["strays"] as number,
+      deadLetters: row["dead_letters"] as number,
+      counted: row["counted"] as TopicCount,
+      shards: (row["shards"] as readonly ShardRow[]).map((shard) => ({
+        shard: shard.shard,
+        position: { epoch: shard.epoch, seq: shard.seq },
+        issuedEpoch: shard.issued_epoch,
+        counted: shard.counted,
+        lostInGaps: shard.lost_in_gaps,
+      })),
+    };
+  }
+}
+
+function toCursor(row: Row) {
+  return {
+    timestamp: row["timestamp"] as string,
+    event_id: row["event_id"] as string,
+    topic: row["topic"] as string,
+  };
+}
