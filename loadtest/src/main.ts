@@ -1,0 +1,93 @@
+/**
+ * `bun loadtest/src/main.ts [profile]`. The only file here that reads the environment, handles signals and exits.
+ *
+ *   TARGET_URL    the service (several, separated by commas, where aggregators share the work; default
+ *                 http://127.0.0.1:8080)
+ *   DATABASE_URL  where given, the recount reads the tables themselves instead of paging through `/events`
+ *   LOAD_SEED     the pattern of duplicates, topics and contents; the same again for the same seed
+ *
+ * Exits 0 when every figure agreed and every threshold was kept, 1 when not, 2 for wrong usage, 130 when interrupted.
+ */
+import { join } from "node:path";
+import { PROFILES, type Profile } from "../k6/profiles.ts";
+import { page } from "./stress/html.ts";
+import { table } from "./stress/report.ts";
+import { stress } from "./stress/stress.ts";
+
+const ROOT = join(import.meta.dir, "..", "..");
+const SEED_DEFAULT = 20_126;
+
+const say = (line: string): void => console.log(line);
+
+function usage(problem: string): never {
+  const known = PROFILES.map(({ name, purpose }) => `  ${name.padEnd(8)} ${purpose}`).join("\n");
+  console.error(`${problem}\n\nusage: bun loadtest/src/main.ts [profile]   (stress when none is named)\n${known}`);
+  process.exit(2);
+}
+
+function targets(text: string): [string, ...string[]] {
+  const [first, ...others] = text.split(",").map((url) => url.trim().replace(/\/+$/, ""));
+  for (const url of [first, ...others]) {
+    if (url === undefined || !URL.canParse(url)) {
+      usage(`TARGET_URL is no URL: ${text}`);
+    }
+  }
+  return [first as string, ...others];
+}
+
+function seed(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 0 || value >= 2 ** 32) {
+    usage(`LOAD_SEED is no whole number below 2^32: ${text}`);
+  }
+  return value;
+}
+
+/** The parts of a URL that may be shown: never its password. */
+function databaseUrl(): string | undefined {
+  const { DATABASE_URL, DATABASE_PASSWORD } = process.env;
+  if (!DATABASE_URL) {
+    return undefined;
+  }
+  const url = new URL(DATABASE_URL);
+  if (url.password === "" && DATABASE_PASSWORD) {
+    url.password = encodeURIComponent(DATABASE_PASSWORD);
+  }
+  return url.toString();
+}
+
+async function runProfile(profile: Profile, signal: AbortSignal): Promise<boolean> {
+  const report = await stress(
+    {
+      profile,
+      targets: targets(process.env["TARGET_URL"] || "http://127.0.0.1:8080"),
+      database_url: databaseUrl(),
+      seed: seed(process.env["LOAD_SEED"] || String(SEED_DEFAULT)),
+      root: ROOT,
+      inherited: process.env,
+      signal,
+    },
+    say,
+  );
+  await Bun.write(report.files.json, `${JSON.stringify(report, null, 2)}\n`);
+  await Bun.write(report.files.html, page(report));
+  say(`\n${table(report)}\n`);
+  say(`report     ${report.files.html}\ndata       ${report.files.json}\nk6's page  ${report.files.dashboard}`);
+  return report.passed;
+}
+
+const stopping = new AbortController();
+process.on("SIGINT", () => stopping.abort());
+process.on("SIGTERM", () => stopping.abort());
+
+const named = process.argv[2] ?? "stress";
+const profile = PROFILES.find(({ name }) => name === named);
+if (profile === undefined) {
+  usage(`no profile is called ${named}`);
+}
+try {
+  process.exitCode = (await runProfile(profile, stopping.signal)) ? 0 : 1;
+} catch (error) {
+  console.error(stopping.signal.aborted ? "interrupted" : error instanceof Error ? error.message : error);
+  process.exitCode = stopping.signal.aborted ? 130 : 1;
+}

@@ -1,0 +1,70 @@
+/** The service under load, as seen from outside: nothing here knows more than a client may. */
+import type { EventRecord, StatsReply } from "@sekali/contract";
+
+const REQUEST_MS_MAX = 10_000;
+const PAGE_EVENTS = 1_000;
+
+export interface TopicCounts {
+  readonly unique_processed: number;
+  readonly duplicate_dropped: number;
+  readonly dead_lettered: number;
+}
+
+export interface Stats extends StatsReply {
+  readonly topic_counts: Readonly<Record<string, TopicCounts>>;
+}
+
+async function get(url: string): Promise<Response> {
+  const response = await fetch(url, { signal: AbortSignal.timeout(REQUEST_MS_MAX) });
+  if (!response.ok) {
+    const text = (await response.text()).slice(0, 300);
+    throw new Error(`GET ${url} answered ${response.status}: ${text}`);
+  }
+  return response;
+}
+
+export async function readStats(base: string): Promise<Stats> {
+  const stats = (await (await get(`${base}/stats`)).json()) as Stats;
+  if (typeof stats.topic_counts !== "object") {
+    throw new Error(
+      `${base}/stats has no topic_counts: without counts for each topic this run can't be told from others`,
+    );
+  }
+  return stats;
+}
+
+/** What some topics have been counted to, together. */
+export function countsOf(stats: Stats, topics: readonly string[]): TopicCounts {
+  const sum = { unique_processed: 0, duplicate_dropped: 0, dead_lettered: 0 };
+  for (const topic of topics) {
+    const counts = stats.topic_counts[topic];
+    sum.unique_processed += counts?.unique_processed ?? 0;
+    sum.duplicate_dropped += counts?.duplicate_dropped ?? 0;
+    sum.dead_lettered += counts?.dead_lettered ?? 0;
+  }
+  return sum;
+}
+
+export function processed(counts: TopicCounts): number {
+  return counts.unique_processed + counts.duplicate_dropped + counts.dead_lettered;
+}
+
+function nextPage(base: string, response: Response): string | undefined {
+  const next = /<([^>]+)>\s*;\s*rel="?next"?/.exec(response.headers.get("link") ?? "")?.[1];
+  return next === undefined ? undefined : new URL(next, base).toString();
+}
+
+/** The events of a topic, newest first, page by page, down to a given time. */
+export async function* eventsSince(base: string, topic: string, since_ms: number): AsyncGenerator<EventRecord> {
+  let url: string | undefined = `${base}/events?topic=${encodeURIComponent(topic)}&limit=${PAGE_EVENTS}`;
+  while (url !== undefined) {
+    const response: Response = await get(url);
+    for (const event of (await response.json()) as EventRecord[]) {
+      if (Date.parse(event.timestamp) < since_ms) {
+        return;
+      }
+      yield event;
+    }
+    url = nextPage(base, response);
+  }
+}
