@@ -6,6 +6,7 @@
  */
 import { FormatRegistry, type Static, Type } from "@sinclair/typebox";
 import { eventIdFault, sourceFault, topicFault } from "./identifiers.ts";
+import { PAYLOAD_DEPTH_MAX, SOURCE_CHARACTERS_MAX, TOPIC_CHARACTERS_MAX } from "./limits.ts";
 import { timestampFault } from "./timestamp.ts";
 
 FormatRegistry.Set("sekali-topic", (value) => topicFault(value) === undefined);
@@ -15,7 +16,7 @@ FormatRegistry.Set("sekali-source", (value) => sourceFault(value) === undefined)
 
 export const TopicSchema = Type.String({
   format: "sekali-topic",
-  description: "1 to 255 characters: tokens separated by dots, without white space, control characters or * > #",
+  description: `1 to ${TOPIC_CHARACTERS_MAX} characters: tokens separated by dots, without white space, control characters or * > #`,
 });
 
 export const EventIdSchema = Type.String({
@@ -30,11 +31,14 @@ export const TimestampSchema = Type.String({
     "at most six digits of a second; without an offset it is UTC",
 });
 
-export const SourceSchema = Type.String({ format: "sekali-source", description: "1 to 255 characters" });
+export const SourceSchema = Type.String({
+  format: "sekali-source",
+  description: `1 to ${SOURCE_CHARACTERS_MAX} characters`,
+});
 
 /** Any object. `Type.Record` would visit every field of every payload only to find it allowed. */
 export const PayloadSchema = Type.Unsafe<Record<string, unknown>>(
-  Type.Object({}, { description: "Any JSON object, nested at most 64 levels deep" }),
+  Type.Object({}, { description: `Any JSON object, nested at most ${PAYLOAD_DEPTH_MAX} levels deep` }),
 );
 
 export const EventSchema = Type.Object(

@@ -1,14 +1,21 @@
 /**
- * The timestamp rule: what ISO 8601 and RFC 3339 agree on, what exists in the calendar, and what Postgres's
- * `timestamptz` reads as exactly the same instant. The text is judged and then carried on unchanged, so its microseconds
+ * The timestamp rule: a calendar date and time in ISO 8601's extended format (RFC 3339 is its stricter profile) that exists
+ * in the calendar, and that Postgres's `timestamptz` reads as exactly the same instant. What only one of the two reads, a
+ * decimal comma here and `now` there, is refused. The text is judged and then carried on unchanged, so its microseconds
  * survive; nothing here goes through `Date`, which has milliseconds only and turns 30 February into 1 March.
  */
-import { TIMESTAMP_OFFSET_HOURS_MAX, TIMESTAMP_YEAR_MAX, TIMESTAMP_YEAR_MIN } from "./limits.ts";
+import {
+  TIMESTAMP_FRACTION_DIGITS_MAX,
+  TIMESTAMP_OFFSET_HOURS_MAX,
+  TIMESTAMP_YEAR_MAX,
+  TIMESTAMP_YEAR_MIN,
+} from "./limits.ts";
 
-/** Date, `T` or a space, time to the minute or second, up to six digits of a second, `Z` or an offset or neither (UTC). */
-const FORM = /^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?(?:[Zz]|[+-]\d\d(?::\d\d)?)?$/;
-
-const TOO_FINE = /^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d\.\d{7,}(?:[Zz]|[+-]\d\d(?::\d\d)?)?$/;
+const DATE_AND_MINUTE = String.raw`\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d`;
+/** None means UTC. */
+const ZONE = String.raw`(?:[Zz]|[+-]\d\d(?::\d\d)?)?`;
+const FORM = new RegExp(`^${DATE_AND_MINUTE}(?::\\d\\d(?:\\.\\d{1,${TIMESTAMP_FRACTION_DIGITS_MAX}})?)?${ZONE}$`);
+const TOO_FINE = new RegExp(`^${DATE_AND_MINUTE}:\\d\\d\\.\\d+${ZONE}$`);
 
 /** Where an offset's sign can stand at the earliest: after `YYYY-MM-DDThh:mm`. Before that a hyphen belongs to the date. */
 const OFFSET_AT_MIN = 16;
@@ -21,13 +28,13 @@ const MINUTES_A_DAY = 24 * 60;
 export function timestampFault(timestamp: string): string | undefined {
   if (!FORM.test(timestamp)) {
     return TOO_FINE.test(timestamp)
-      ? "must have at most six digits of a second: microseconds are what is kept"
+      ? `must have at most ${TIMESTAMP_FRACTION_DIGITS_MAX} digits of a second: microseconds are what is kept`
       : "must be an ISO 8601 / RFC 3339 date and time such as 2026-01-31T23:59:59.123456Z";
   }
   const year = twoDigits(timestamp, 0) * 100 + twoDigits(timestamp, 2);
   const month = twoDigits(timestamp, 5);
   const day = twoDigits(timestamp, 8);
-  if (year < TIMESTAMP_YEAR_MIN) return "must lie in the years 0001 to 9999";
+  if (year < TIMESTAMP_YEAR_MIN) return "must lie in the years 0001 to 9999: there is no year 0";
   if (month < 1 || month > 12) return `there is no month ${timestamp.slice(5, 7)}`;
   if (day < 1 || day > daysIn(year, month)) return noSuchDay(year, month, day);
   return timeOfDayFault(timestamp) ?? offsetFault(timestamp, year, month, day);
