@@ -1,0 +1,39 @@
+/**
+ * The end, in two steps. `stopping` aborts first: nothing new is begun. `deadline` aborts when the time for what is in
+ * flight has run out: it is then given up, and counted so.
+ */
+export type Shutdown = {
+  readonly stopping: AbortSignal;
+  readonly deadline: AbortSignal;
+  /** Idempotent; the first cause is the one that counts. */
+  begin(cause: string): void;
+};
+
+export function createShutdown(stopTimeoutMs: number): Shutdown {
+  const stopping = new AbortController();
+  const deadline = new AbortController();
+  return {
+    stopping: stopping.signal,
+    deadline: deadline.signal,
+    begin(cause: string): void {
+      if (stopping.signal.aborted) return;
+      stopping.abort(cause);
+      // The timer alone must not keep a process alive that has nothing left to do.
+      setTimeout(() => deadline.abort(cause), stopTimeoutMs).unref();
+    },
+  };
+}
+
+/** Resolves after `ms`, or as soon as `signal` aborts. */
+export function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) return resolve();
+    const finish = (): void => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", finish);
+      resolve();
+    };
+    const timer = setTimeout(finish, ms);
+    signal.addEventListener("abort", finish, { once: true });
+  });
+}
