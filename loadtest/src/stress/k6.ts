@@ -9,9 +9,10 @@ import { join, relative } from "node:path";
 export const K6_VERSION = "v1.8.1";
 const PROBE_MS_MAX = 10_000;
 const INSTALL_MS_MAX = 600_000;
-/** What the service is called inside the Compose network, where the host's loopback is out of reach. */
-const COMPOSE_TARGET = "http://aggregator:8080";
+/** Where the Compose service sees this project; it shares the host's network, so that URLs stay as they are. */
 const COMPOSE_ROOT = "/sekali";
+const COMPOSE_PROFILE = "stress";
+const REPORTS = "loadtest/reports";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -24,8 +25,6 @@ export interface K6 {
   readonly inherited: Environment;
   /** A path of this project as k6 sees it. */
   path(file: string): string;
-  /** A base URL of the service as k6 sees it. */
-  target(url: string): string;
 }
 
 async function output(command: string[], milliseconds = PROBE_MS_MAX): Promise<string | undefined> {
@@ -45,7 +44,7 @@ async function native(path: string, origin: string, inherited: Environment): Pro
   if (version === undefined || version.startsWith("v0.")) {
     return undefined;
   }
-  return { version, origin, command: [path], inherited, path: (file) => file, target: (url) => url };
+  return { version, origin, command: [path], inherited, path: (file) => file };
 }
 
 async function fromGo(inherited: Environment): Promise<K6 | undefined> {
@@ -55,39 +54,22 @@ async function fromGo(inherited: Environment): Promise<K6 | undefined> {
 }
 
 async function fromCompose(root: string, inherited: Environment): Promise<K6 | undefined> {
+  const compose = ["docker", "compose", "--project-directory", root, "--profile", COMPOSE_PROFILE];
   // The daemon must answer, and the project must have the service: the client alone runs nothing.
-  const services = await output([
-    "docker",
-    "compose",
-    "--project-directory",
-    root,
-    "--profile",
-    "k6",
-    "config",
-    "--services",
-  ]);
-  if ((await output(["docker", "info"])) === undefined || !services?.split("\n").includes("k6")) {
+  const services = await output([...compose, "config", "--services"]);
+  if (!services?.split("\n").includes("k6") || (await output(["docker", "info"])) === undefined) {
     return undefined;
   }
-  const command = [
-    "docker",
-    "compose",
-    "--project-directory",
-    root,
-    "--profile",
-    "k6",
-    "run",
-    "--rm",
-    "--no-deps",
-    "-T",
-  ];
+  // The project is mounted read-only; the reports must be written, and by whoever asked for them.
+  const owner = `${process.getuid?.() ?? 0}:${process.getgid?.() ?? 0}`;
+  const reports = `${join(root, REPORTS)}:${join(COMPOSE_ROOT, REPORTS)}`;
+  const command = [...compose, "run", "--rm", "--no-deps", "-T", "--user", owner, "--volume", reports];
   return {
     version: (await output([...command, "k6", "version"], INSTALL_MS_MAX))?.split(" ")[1] ?? "unknown",
     origin: "Compose profile",
     command,
     inherited,
     path: (file) => join(COMPOSE_ROOT, relative(root, file)),
-    target: (url) => (/^https?:\/\/(127\.0\.0\.1|localhost)(:|\/|$)/.test(url) ? COMPOSE_TARGET : url),
   };
 }
 

@@ -126,7 +126,7 @@ async function load(k6: K6, options: StressOptions, run: Run, files: Files): Pro
       LOAD_RUN: run.run,
       LOAD_SEED: String(run.seed),
       LOAD_STARTED_AT_MS: String(run.started_at_ms),
-      LOAD_TARGETS: options.targets.map((url) => k6.target(url)).join(","),
+      LOAD_TARGETS: options.targets.join(","),
       LOAD_SUMMARY_FILE: k6.path(files.summary),
     },
     log: files.log,
