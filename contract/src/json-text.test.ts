@@ -91,6 +91,7 @@ describe("strings", () => {
     [String.raw`"\ud800a"`, HALF_FAULT],
     [String.raw`"\ude42"`, HALF_FAULT],
     [String.raw`"\udfff"`, HALF_FAULT],
+    [String.raw`"\ude42\ude42"`, HALF_FAULT],
     [String.raw`"\udc00\ud800"`, HALF_FAULT],
     [String.raw`"\ud83d\ud83d\ude42"`, HALF_FAULT],
     [String.raw`"\ud83d\ude42\ude42"`, HALF_FAULT],
@@ -159,6 +160,22 @@ describe("depth", () => {
       ["/payload", DEPTH_FAULT],
       ["/payload/b/1", EXPONENT_FAULT],
       ["/x", EXPONENT_FAULT],
+    ]);
+  });
+
+  test("still counts elements right beside what is too deep", () => {
+    const text = `{"payload":{"a":${"[".repeat(63)}[1,2,3],1e999${"]".repeat(63)}}}`;
+    expect(faults(text)).toEqual([
+      ["/payload", DEPTH_FAULT],
+      [`/payload/a${"/0".repeat(62)}/1`, EXPONENT_FAULT],
+    ]);
+  });
+
+  test("leaves room to name other places however often one event is too deep", () => {
+    const deep = event(`{"a":${"[".repeat(63)}${"[],".repeat(100)}[]${"]".repeat(63)}}`);
+    expect(faults(`[${deep},${event('{"b":1e999}')}]`, BATCH)).toEqual([
+      ["/0/payload", DEPTH_FAULT],
+      ["/1/payload/b", EXPONENT_FAULT],
     ]);
   });
 

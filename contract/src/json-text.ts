@@ -55,7 +55,7 @@ export function judgeText(text: string, depthMax: number): TextVerdict {
       if (depth > depthMax) return "deep";
     } else if (code === CLOSE_BRACE || code === CLOSE_BRACKET) {
       depth--;
-    } else if (isNumberStart(code)) {
+    } else if (isDigit(code)) {
       const start = at;
       at = endOfNumber(text, at);
       if (numberFault(text, start, at) !== undefined) verdict = "faulty";
@@ -101,7 +101,7 @@ class FaultFinder {
     for (let at = 0; at < this.#text.length && !this.#places.isFull; at++) {
       const code = this.#text.charCodeAt(at);
       if (code === QUOTE) at = this.#string(at);
-      else if (isNumberStart(code)) at = this.#number(at);
+      else if (isDigit(code)) at = this.#number(at);
       else if (code === OPEN_BRACE || code === OPEN_BRACKET) this.#open(code === OPEN_BRACKET);
       else if (code === CLOSE_BRACE || code === CLOSE_BRACKET) this.#close();
       else if (code === COMMA) this.#comma();
@@ -128,7 +128,6 @@ class FaultFinder {
   #close(): void {
     if (!this.#isTooDeep) this.#levels.pop();
     this.#depth--;
-    this.#awaitsKey = false;
   }
 
   #comma(): void {
@@ -217,8 +216,9 @@ function hexUnit(text: string, at: number): number {
   return Number.isNaN(unit) ? 1 : unit;
 }
 
-function isNumberStart(code: number): boolean {
-  return code === MINUS || (code >= ZERO && code <= NINE);
+/** Where a number begins, as far as its size matters: a minus sign before it adds nothing. */
+function isDigit(code: number): boolean {
+  return code >= ZERO && code <= NINE;
 }
 
 function endOfNumber(text: string, start: number): number {
@@ -228,14 +228,7 @@ function endOfNumber(text: string, start: number): number {
 }
 
 function isNumberCode(code: number): boolean {
-  return (
-    (code >= ZERO && code <= NINE) ||
-    code === DOT ||
-    code === MINUS ||
-    code === PLUS ||
-    code === LOWER_E ||
-    code === UPPER_E
-  );
+  return isDigit(code) || code === DOT || code === MINUS || code === PLUS || code === LOWER_E || code === UPPER_E;
 }
 
 function numberFault(text: string, start: number, end: number): string | undefined {
@@ -245,7 +238,7 @@ function numberFault(text: string, start: number, end: number): string | undefin
   for (let at = start; at < end; at++) {
     const code = text.charCodeAt(at);
     if (code === LOWER_E || code === UPPER_E) isExponent = true;
-    if (code < ZERO || code > NINE) continue;
+    if (!isDigit(code)) continue;
     digits++;
     if (isExponent) exponent = exponent * 10 + code - ZERO;
   }
