@@ -16,7 +16,8 @@ interface ProcessRow {
   readonly zombie: boolean;
 }
 
-const GONE_MS_MAX = 15_000;
+/** An orderly end includes a checkpoint, and a slow disk may take its time over that. */
+const GONE_MS_MAX = 60_000;
 
 /** When the living process `pid` began, or undefined where there is none. */
 export function startTimeOf(pid: number): string | undefined {
@@ -48,8 +49,8 @@ export async function killTree(pid: number): Promise<void> {
   await waitUntilGone(doomed);
 }
 
-export async function waitUntilGone(pids: readonly number[]): Promise<void> {
-  await waitFor(`processes ${pids.join(", ")} to end`, GONE_MS_MAX, () => pids.every((pid) => !isAlive(pid)));
+export async function waitUntilGone(pids: readonly number[], bound_ms = GONE_MS_MAX): Promise<void> {
+  await waitFor(`processes ${pids.join(", ")} to end`, bound_ms, () => pids.every((pid) => !isAlive(pid)));
 }
 
 /** Children, their children and so on, as they are at this moment. */

@@ -1,4 +1,5 @@
 import { closeSync, openSync, readFileSync } from "node:fs";
+import { leash } from "./leash.ts";
 import { descendantsOf, isAlive, killTree, signal, waitUntilGone } from "./processes.ts";
 import { waitFor } from "./wait.ts";
 
@@ -33,7 +34,7 @@ export interface ServerKind {
 const READY_MS_MAX = 60_000;
 const LOG_TAIL_LINES = 15;
 
-/** The life of one server process; a crash of the test program takes it along (see `leash`). */
+/** The life of one server process; a crash of the test program takes it along (see leash.ts). */
 export class ServerProcess {
   readonly #kind: ServerKind;
   #child: Bun.Subprocess | undefined;
@@ -88,13 +89,4 @@ export class ServerProcess {
   #logTail(): string {
     return readFileSync(this.#kind.logFile, "utf8").trimEnd().split("\n").slice(-LOG_TAIL_LINES).join("\n");
   }
-}
-
-/**
- * On Linux the kernel itself signals the server when the program that started it has died, however it died. Elsewhere
- * a program that is killed leaves its servers behind.
- */
-function leash(stopSignal: NodeJS.Signals): string[] {
-  if (process.platform !== "linux") return [];
-  return ["setpriv", "--pdeathsig", stopSignal.replace(/^SIG/, ""), "--"];
 }

@@ -1,0 +1,70 @@
+# The front door. `make` alone lists what there is; each target brings along what it needs and this machine lacks.
+#
+# What a target has to know about the machine (is there a container engine? where is Bun?) stands in make/, one question
+# a file.
+.DEFAULT_GOAL := help
+BUN := make/bun
+
+.PHONY: help up down clean logs test test-compose check format build stress ship native
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
+	@echo
+	@echo "  SEKALI_NATIVE=1 before up, down or logs: without containers, although Docker is there."
+	@echo "  BIND, PORT, WORKERS, SHARDS, RETENTION_DAYS, LOG_LEVEL, TICK_INTERVAL_MS …: as in the README's table."
+
+up: ## Start everything and return when it is ready (BIND=127.0.0.1 PORT=8080)
+	@MAKE='$(MAKE)' make/up
+
+down: ## Stop everything; the data stays
+	@make/down
+
+clean: ## Stop everything and remove its data
+	@make/down --volumes
+	@rm -rf .data
+
+logs: ## Follow the logs
+	@make/logs
+
+build: dist/aggregator dist/publisher ## Compile the two binaries into dist/
+
+check: node_modules/.installed ## Types, lint, format and style
+	$(BUN) x tsc --project . --noEmit
+	@if [ -f loadtest/k6/tsconfig.json ]; then $(BUN) x tsc --project loadtest/k6 --noEmit; fi
+	$(BUN) x biome check --error-on-warnings .
+	$(BUN) test ./tidy.test.ts
+
+format: node_modules/.installed ## Mend what lint and format can mend by themselves
+	$(BUN) x biome check --write .
+
+test: native ## All tests, on real Redis and Postgres (ARGS='-t name' for some of them)
+	$(BUN) test contract native aggregator publisher loadtest --path-ignore-patterns 'aggregator/test/compose/**' $(ARGS)
+
+test-compose: node_modules/.installed ## The black-box suite and restarts against the Compose stack
+	@make/test-compose
+
+stress: node_modules/.installed ## Load what `make up` started with k6, then recount every event
+	SEKALI_UID=$$(id -u) SEKALI_GID=$$(id -g) TARGET_URL=$${TARGET_URL:-http://127.0.0.1:$${PORT:-8080}} \
+	  $(BUN) loadtest/src/main.ts stress
+
+TOPIC ?= files.shipped
+SOURCE ?= $(shell hostname)
+ship: dist/publisher ## Ship a log, line by line: make ship FILE=x.log [TOPIC=…] [SOURCE=…] [FOLLOW=1]
+	@[ -n "$(FILE)" ] || { echo "which file? make ship FILE=/var/log/dpkg.log" >&2; exit 2; }
+	@TARGET_URL=$${TARGET_URL:-http://127.0.0.1:$${PORT:-8080}} \
+	  dist/publisher ship "$(FILE)" --topic "$(TOPIC)" --source "$(SOURCE)" $(if $(FOLLOW),--follow)
+
+# What runs on this machine itself needs the binaries and a Redis.
+native: build
+	@make/redis-server
+
+node_modules/.installed: package.json bun.lock bunfig.toml $(wildcard */package.json) $(wildcard patches/*)
+	$(BUN) install --frozen-lockfile
+	@touch $@
+
+CONTRACT := package.json $(shell find contract/src -type f)
+dist/aggregator: node_modules/.installed $(CONTRACT) $(shell find aggregator/src aggregator/migrations -type f)
+	$(BUN) build --compile --minify --sourcemap aggregator/src/main.ts --outfile $@
+
+dist/publisher: node_modules/.installed $(CONTRACT) $(shell find publisher/src -type f)
+	$(BUN) build --compile --minify --sourcemap publisher/src/main.ts --outfile $@
