@@ -9,6 +9,7 @@ import { basename, dirname, join } from "node:path";
 import { type Account, accountFor, runAs } from "./account.ts";
 import { makePrivateFolder, makeTemporaryFolder, removeTemporaryFolder } from "./folder.ts";
 import { freePort } from "./free-port.ts";
+import { leash } from "./leash.ts";
 import { type Server, ServerProcess } from "./server.ts";
 
 export interface PostgresOptions {
@@ -36,6 +37,9 @@ export interface Cluster {
   readonly database: string;
 }
 
+/** "Fast": clients are cut off, the data is written. */
+const STOP_SIGNAL = "SIGINT";
+
 /** Many run side by side in tests, on small machines. */
 const TEST_SETTINGS = { shared_buffers: "32MB", max_connections: "100", max_wal_size: "256MB" };
 
@@ -60,7 +64,7 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresS
     command: await postgresCommand(cluster, { ...TEST_SETTINGS, ...options.settings }),
     env: POSTGRES_ENV,
     logFile: `${dataDir}.log`,
-    stopSignal: "SIGINT", // "Fast": clients are cut off, the data is written.
+    stopSignal: STOP_SIGNAL,
     ready: (pid) => postmasterIsReady(dataDir, pid),
   });
   await server.start();
@@ -103,7 +107,9 @@ export async function postgresCommand(cluster: Cluster, settings: Record<string,
   const all = { listen_addresses: "127.0.0.1", port: String(cluster.port), unix_socket_directories: "", ...settings };
   const flags = Object.entries(all).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
   const account = accountFor(cluster.dataDir);
-  return [...runAs(account, [postgres, cluster.dataDir]), postgres, "-D", cluster.dataDir, ...flags];
+  // The leash comes second: the kernel takes it off where the account changes.
+  const prefix = [...runAs(account, [postgres, cluster.dataDir]), ...leash(STOP_SIGNAL)];
+  return [...prefix, postgres, "-D", cluster.dataDir, ...flags];
 }
 
 /** Makes the cluster and its database; one that is there stays as it is. */

@@ -7,6 +7,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { makeTemporaryFolder, removeTemporaryFolder } from "./folder.ts";
 import { freePort } from "./free-port.ts";
+import { leash } from "./leash.ts";
 import { type Server, ServerProcess } from "./server.ts";
 
 export interface RedisOptions {
@@ -85,7 +86,7 @@ export function redisCommand({ dataDir, port, password, settings }: RedisPlace):
   const place = { bind: "127.0.0.1", port: String(port), dir: JSON.stringify(dataDir), daemonize: "no" };
   const lines = Object.entries({ ...DURABLE_SETTINGS, ...settings, ...access, ...place });
   writeFileSync(file, `${lines.map(([name, value]) => `${name} ${value}`).join("\n")}\n`, { mode: 0o600 });
-  return [redisBinary(), file];
+  return [...leash("SIGTERM"), redisBinary(), file];
 }
 
 function redisBinary(): string {

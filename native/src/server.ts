@@ -1,5 +1,4 @@
 import { closeSync, openSync, readFileSync } from "node:fs";
-import { leash } from "./leash.ts";
 import { descendantsOf, isAlive, killTree, signal, waitUntilGone } from "./processes.ts";
 import { waitFor } from "./wait.ts";
 
@@ -34,7 +33,7 @@ export interface ServerKind {
 const READY_MS_MAX = 60_000;
 const LOG_TAIL_LINES = 15;
 
-/** The life of one server process; a crash of the test program takes it along (see leash.ts). */
+/** The life of one server process. */
 export class ServerProcess {
   readonly #kind: ServerKind;
   #child: Bun.Subprocess | undefined;
@@ -55,7 +54,7 @@ export class ServerProcess {
   async start(): Promise<void> {
     if (this.running) return;
     const log = openSync(this.#kind.logFile, "a");
-    const child = Bun.spawn([...leash(this.#kind.stopSignal), ...this.#kind.command], {
+    const child = Bun.spawn([...this.#kind.command], {
       env: this.#kind.env,
       stdin: "ignore",
       stdout: log,

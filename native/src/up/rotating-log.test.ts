@@ -14,9 +14,9 @@ test("keeps the newest lines within its bounds, also over a restart", () => {
   const log = new RotatingLog(file, bounds);
   for (const text of ["five", "six", "seven"]) log.write(line(text));
   expect(readdirSync(folder).sort()).toEqual(["x.log", "x.log.1", "x.log.2"]);
-  expect(readFileSync(file, "utf8")).toBe("seven\n");
-  expect(readFileSync(`${file}.1`, "utf8")).toBe("five\nsix\n");
-  expect(readFileSync(`${file}.2`, "utf8")).toBe("four\n");
+  expect(readFileSync(file, "utf8")).toBe("six\nseven\n");
+  expect(readFileSync(`${file}.1`, "utf8")).toBe("four\nfive\n");
+  expect(readFileSync(`${file}.2`, "utf8")).toBe("three\n");
   removeTemporaryFolder(folder);
 });
 

@@ -2,6 +2,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { freePort, portIsFree } from "../free-port.ts";
+import { leash } from "../leash.ts";
 import { type Cluster, createCluster, POSTGRES_ENV, postgresCommand, postmasterIsReady } from "../postgres.ts";
 import { redisAnswers, redisCommand } from "../redis.ts";
 import type { Service } from "./supervised.ts";
@@ -70,7 +71,7 @@ function aggregatorService(installation: Installation, ports: ServerPorts): Serv
   const { root, bind, port, env } = installation;
   return {
     name: "aggregator",
-    command: [join(root, "dist", "aggregator"), "serve"],
+    command: [...leash("SIGTERM"), join(root, "dist", "aggregator"), "serve"],
     env: {
       ...env,
       HOST: bind,
@@ -90,7 +91,7 @@ function publisherService(installation: Installation): Service {
   const { root, env } = installation;
   return {
     name: "publisher",
-    command: [join(root, "dist", "publisher"), "simulate"],
+    command: [...leash("SIGTERM"), join(root, "dist", "publisher"), "simulate"],
     env: { TICK_INTERVAL_MS: "500", ...env, TARGET_URL: urlOf(installation) },
     stopSignal: "SIGTERM",
     grace_ms: 15_000,

@@ -7,7 +7,6 @@
  *      ▲                  │                           │
  *      └──────────────── stop ◀───────────────────────┘
  */
-import { leash } from "../leash.ts";
 import { descendantsOf, killTree, signal, waitUntilGone } from "../processes.ts";
 import { waitFor } from "../wait.ts";
 import type { RotatingLog } from "./rotating-log.ts";
@@ -87,7 +86,7 @@ export class Supervised {
 
   #run(): void {
     const began = performance.now();
-    const child = Bun.spawn([...leash(this.service.stopSignal), ...this.service.command], {
+    const child = Bun.spawn([...this.service.command], {
       env: this.service.env,
       stdin: "ignore",
       stdout: "pipe",
