@@ -3,56 +3,63 @@
  * needs them and stopped after the last file; each test keeps to its own schema and key prefix.
  * A test that hurts them (kills, restarts) leaves them running and whole for the next.
  */
-import { afterAll, beforeAll } from "bun:test";
-import { type PostgresServer, startPostgres, startRedis } from "@sekali/native";
-
-type RedisServer = Awaited<ReturnType<typeof startRedis>>;
+import { afterAll, beforeAll, setDefaultTimeout } from "bun:test";
+import { chmodSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type PostgresServer, type RedisServer, startPostgres, startRedis } from "@sekali/native";
 
 export interface BackingServers {
   readonly redis: RedisServer;
   readonly postgres: PostgresServer;
+  stop(): Promise<void>;
 }
+
+/** Slow machines are no failure; what must be quick is bounded by its own test. */
+const TEST_MS_MAX = 120_000;
+
+/** Backends of killed clients may hold their statement for a moment; lock waits must be seen soon. */
+const POSTGRES_SETTINGS = { max_connections: "200", deadlock_timeout: "200ms" };
 
 let users = 0;
 let running: Promise<BackingServers> | undefined;
 
-async function start(): Promise<BackingServers> {
+/** Servers of one's own. Their data are in folders that outlive a `stop`, so that a test can start them again. */
+export async function startServers(): Promise<BackingServers> {
+  const folder = mkdtempSync(join(tmpdir(), "sekali-test-"));
+  // Postgres runs as a user of its own where the tests run as root.
+  chmodSync(folder, 0o755);
   const [redis, postgres] = await Promise.all([
-    startRedis({}),
-    // Backends of killed clients may hold their statement for a moment; lock waits must be seen soon.
-    startPostgres({ settings: { max_connections: "200", deadlock_timeout: "200ms" } }),
+    startRedis({ dataDir: join(folder, "redis") }),
+    startPostgres({ dataDir: join(folder, "postgres"), settings: POSTGRES_SETTINGS }),
   ]);
-  return { redis, postgres };
+  return {
+    redis,
+    postgres,
+    async stop() {
+      await Promise.all([redis.stop(), postgres.stop()]);
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
 }
 
 export async function backingServers(): Promise<BackingServers> {
-  running ??= start();
+  running ??= startServers();
   return await running;
-}
-
-/** Ends what a broken run has left of the servers, at the latest when the tests' own process ends. */
-function killLeftOvers(servers: BackingServers): void {
-  for (const { pid } of [servers.redis, servers.postgres]) {
-    try {
-      process.kill(pid, "SIGKILL");
-    } catch {
-      // It has ended in order.
-    }
-  }
 }
 
 /** To be called once at the top of a test file that uses the servers. */
 export function useBackingServers(): void {
+  setDefaultTimeout(TEST_MS_MAX);
   beforeAll(async () => {
     users += 1;
-    const servers = await backingServers();
-    if (users === 1) process.once("exit", () => killLeftOvers(servers));
+    await backingServers();
   });
   afterAll(async () => {
     users -= 1;
-    if (users > 0 || running === undefined) return;
-    const { redis, postgres } = await running;
+    if (users > 0) return;
+    const servers = await running;
     running = undefined;
-    await Promise.all([redis.stop(), postgres.stop()]);
+    await servers?.stop();
   });
 }

@@ -1,0 +1,134 @@
+/** Redis is killed, silent, cut off, or answers and is not heard. */
+import { afterEach, expect, test } from "bun:test";
+import { useBackingServers } from "../harness/backing-servers.ts";
+import { makeEvent, makeEvents, withDuplicates } from "../harness/event-factory.ts";
+import { eventually } from "../harness/eventually.ts";
+import { post, request } from "../harness/http-client.ts";
+import { Load } from "../harness/load.ts";
+import { openStack, type Stack } from "../harness/stack.ts";
+
+useBackingServers();
+let stack: Stack;
+afterEach(async () => await stack[Symbol.asyncDispose]());
+
+/** P6: while Redis is away a publish fails within this time. */
+const REFUSAL_MS_MAX = 2_000;
+/** P5: after a dependency's return work goes on within this time. */
+const RECOVERY_MS_MAX = 15_000;
+
+async function expectQuickRefusal(): Promise<void> {
+  const before = performance.now();
+  const response = await post(`${stack.url}/publish`, makeEvent());
+  expect(response.status).toBe(503);
+  expect(performance.now() - before).toBeLessThan(REFUSAL_MS_MAX);
+  expect(Number(response.headers.get("retry-after"))).toBeGreaterThan(0);
+  stack.ledger.inDoubt += 1;
+}
+
+async function expectReadiness(status: number): Promise<void> {
+  await eventually(async () => expect((await request(`${stack.url}/readyz`)).status).toBe(status), { within: 15_000 });
+}
+
+test("Redis killed and restarted under load, three times: what was acknowledged is there (P1, P5)", async () => {
+  stack = await openStack();
+  await stack.start();
+  stack.watchStats();
+  const load = new Load(stack.publisher);
+  for (let kill = 0; kill < 3; kill += 1) {
+    await load.acknowledges(100, RECOVERY_MS_MAX);
+    await stack.redis.kill();
+    await stack.redis.start();
+  }
+  await load.acknowledges(100, RECOVERY_MS_MAX);
+  await load.stop();
+  const { stats, rows } = await stack.expectExact();
+  expect(rows.unique_processed).toBe(stack.ledger.identities.size);
+  expect(stats.lost).toBe(0);
+});
+
+test("Redis killed with a backlog while the aggregator is gone too: the backlog is stored (P1)", async () => {
+  stack = await openStack();
+  const api = await stack.start({ ROLES: "api" });
+  stack.watchStats();
+  await stack.publisher.publishAll([withDuplicates(100, 40), withDuplicates(100, 40), makeEvents(1)]);
+  await Promise.all([api.kill(), stack.redis.kill()]);
+  await stack.redis.start();
+  await stack.start();
+  const { stats } = await stack.expectExact();
+  expect(stats.received).toBe(stack.ledger.acknowledged);
+});
+
+test.each(["refuses", "is silent"])(
+  "while Redis %s, publish fails within 2 s and readiness says so (P6)",
+  async (how) => {
+    stack = await openStack();
+    await stack.start();
+    await stack.publisher.publishStored(makeEvents(5));
+    if (how === "refuses") stack.redisLink.refuse();
+    else stack.redisLink.stall("request", "reply");
+    await expectQuickRefusal();
+    await expectReadiness(503);
+    await expectQuickRefusal();
+    const health = await request(`${stack.url}/healthz`);
+    expect(health.status).toBe(200);
+    expect((await request(`${stack.url}/stats`)).status).toBe(503);
+    stack.redisLink.heal();
+    await expectReadiness(200);
+    await stack.publisher.publishStored(makeEvents(5), { within: RECOVERY_MS_MAX });
+    await stack.expectExact();
+  },
+);
+
+test("an entry whose acknowledgement is lost is 503, never a guess, and is counted once (P3, P6)", async () => {
+  stack = await openStack();
+  await stack.start();
+  stack.watchStats();
+  const event = makeEvent();
+  const hold = stack.redisLink.hold("reply", ({ text }) => text.includes("added"));
+  const attempt = stack.publisher.attempt([event]);
+  await hold.reached("the reply to the add");
+  hold.cut();
+  expect(await attempt).toMatchObject({ taken: false, why: expect.stringContaining("503") });
+  expect((await stack.publisher.publishStored([event])).results).toEqual(["duplicate"]);
+  const { rows } = await stack.expectExact();
+  expect(rows).toMatchObject({ unique_processed: 1, duplicate_dropped: 1 });
+});
+
+test("a slow link to Redis costs time and nothing else", async () => {
+  stack = await openStack();
+  await stack.start();
+  stack.watchStats();
+  stack.redisLink.delayMs = 40;
+  await stack.publisher.publishAll([withDuplicates(30, 10), withDuplicates(30, 10), makeEvents(1)]);
+  await stack.publisher.publishStored(makeEvents(10));
+  stack.redisLink.heal();
+  const { stats } = await stack.expectExact();
+  expect(stats.received).toBe(stack.ledger.acknowledged + stack.ledger.inDoubt);
+});
+
+test("a Redis that promises less than P1 is used, and named in the log", async () => {
+  stack = await openStack();
+  await stack.redisCommand("CONFIG", "SET", "appendfsync", "everysec");
+  try {
+    const aggregator = await stack.start();
+    await aggregator.logged(/appendfsync.*everysec/);
+  } finally {
+    await stack.redisCommand("CONFIG", "SET", "appendfsync", "always");
+  }
+});
+
+test("another installation's Redis is refused", async () => {
+  stack = await openStack();
+  await stack.start();
+  await stack.publisher.publishStored(makeEvents(3));
+  await stack.aggregators[0]?.terminate();
+  const stranger = await openStack();
+  try {
+    const misled = await stranger.spawn({ KEY_PREFIX: stack.name, STARTUP_TIMEOUT_S: "2" });
+    await misled.logged(/foreign|another installation/i);
+    const response = await post(`${misled.url}/publish`, makeEvent()).catch(() => undefined);
+    expect(response?.status ?? 503).toBe(503);
+  } finally {
+    await stranger[Symbol.asyncDispose]();
+  }
+});

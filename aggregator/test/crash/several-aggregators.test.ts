@@ -1,0 +1,145 @@
+/** Several aggregators on one installation: they compete, one is paused, one is killed, the number of shards changes. */
+import { afterEach, expect, test } from "bun:test";
+import { useBackingServers } from "../harness/backing-servers.ts";
+import { blockIdentity } from "../harness/blockade.ts";
+import { count } from "../harness/database.ts";
+import { makeEvent, makeEvents, withDuplicates } from "../harness/event-factory.ts";
+import { Publisher, request } from "../harness/http-client.ts";
+import { Load } from "../harness/load.ts";
+import { openStack, type Stack } from "../harness/stack.ts";
+
+useBackingServers();
+let stack: Stack;
+afterEach(async () => await stack[Symbol.asyncDispose]());
+
+test("three that start together on an empty database all come up, and share the work (P2, P3)", async () => {
+  stack = await openStack();
+  const spawned = await Promise.all([stack.spawn(), stack.spawn(), stack.spawn()]);
+  await Promise.all(spawned.map(async (aggregator) => await aggregator.ready()));
+  stack.watchStats();
+  const publishers = spawned.map(({ url }) => new Publisher(() => url, stack.ledger));
+  const batches = Array.from({ length: 10 }, () => withDuplicates(40, 20));
+  // The same batches through each of them: two thirds of all deliveries are duplicates of another's.
+  await Promise.all(publishers.map(async (publisher) => await publisher.publishAll(batches)));
+  const { stats, rows } = await stack.expectExact();
+  expect(rows.unique_processed).toBe(400);
+  expect(stats.received).toBe(1_800);
+});
+
+test("racers for one identity: exactly one is told stored, and its content is what is kept (P2)", async () => {
+  stack = await openStack({ env: { SHARDS: "4" } });
+  const [first, second] = await Promise.all([stack.start(), stack.start()]);
+  const publishers = [first, second].map(({ url }) => new Publisher(() => url, stack.ledger));
+  for (let round = 0; round < 5; round += 1) {
+    const event = makeEvent();
+    const racers = Array.from({ length: 20 }, (_, racer) => ({ ...event, payload: { racer } }));
+    const replies = await Promise.all(
+      racers.map(async (racer, index) => await publishers[index % 2]?.publishStored([racer])),
+    );
+    const winners = racers.filter((_, index) => replies[index]?.results[0] === "stored");
+    expect(winners).toHaveLength(1);
+    const [row] = await stack.sql`SELECT payload FROM events WHERE event_id = ${event.event_id}`;
+    expect(row?.["payload"]).toEqual(winners[0]?.payload);
+  }
+  await stack.expectExact();
+});
+
+test("one of two is killed under load, and the other goes on with its shards (P3, P5)", async () => {
+  stack = await openStack();
+  await stack.start({ ROLES: "worker" });
+  await stack.start();
+  stack.watchStats();
+  const load = new Load(stack.publisher);
+  await load.acknowledges(150);
+  await stack.aggregators[0]?.kill();
+  await load.acknowledges(150);
+  await load.stop();
+  const { rows } = await stack.expectExact({ within: 15_000 });
+  expect(rows.unique_processed).toBe(stack.ledger.identities.size);
+});
+
+test("a worker paused with its statement open and resumed changes nothing (P2, P3)", async () => {
+  stack = await openStack();
+  const paused = await stack.start({ ROLES: "worker" });
+  await stack.start({ ROLES: "api" });
+  const event = makeEvent();
+  const blockade = await blockIdentity(stack.sql, event);
+  await stack.publisher.publish([event, ...withDuplicates(30, 10), event]);
+  await blockade.waiting();
+  paused.pause();
+  await blockade.lift();
+  const successor = await stack.start();
+  stack.watchStats(() => successor.url);
+  await stack.publisher.publishStored([event, ...makeEvents(10)]);
+  paused.resume();
+  await stack.publisher.publishStored(withDuplicates(30, 10));
+  const { stats } = await stack.expectExact();
+  expect(stats.received).toBe(stack.ledger.acknowledged);
+});
+
+test("a worker paused before its statement arrives: the late statement finds another position (P3)", async () => {
+  stack = await openStack();
+  const paused = await stack.start({ ROLES: "worker" });
+  const event = makeEvent();
+  const hold = stack.postgresLink.hold("request", ({ text }) => text.includes(event.event_id));
+  const other = await stack.start({ DATABASE_URL: stack.postgres.url, ROLES: "api" });
+  await stack.publisher.publish([event, ...withDuplicates(30, 10)]);
+  await hold.reached("the statement");
+  paused.pause();
+  const successor = await stack.start({ DATABASE_URL: stack.postgres.url });
+  stack.watchStats(() => successor.url);
+  expect((await stack.publisher.publishStored([event])).results).toEqual(["duplicate"]);
+  hold.release();
+  paused.resume();
+  await stack.publisher.publishStored(withDuplicates(30, 10));
+  const { stats } = await stack.expectExact();
+  expect(stats.received).toBe(stack.ledger.acknowledged);
+  expect(other.isRunning && paused.isRunning).toBe(true);
+});
+
+test("a paused process loses its shards to others for no longer than a statement may last (P5)", async () => {
+  stack = await openStack();
+  const paused = await stack.start({ ROLES: "worker" });
+  await stack.start();
+  const load = new Load(stack.publisher);
+  await load.acknowledges(100);
+  paused.pause();
+  await load.acknowledges(200);
+  await load.stop();
+  await stack.publisher.publishStored(makeEvents(8), { within: 15_000 });
+  paused.resume();
+  await stack.expectExact();
+});
+
+async function shardsUsed(): Promise<number> {
+  const [row] = await stack.sql`SELECT count(*) AS shards FROM positions WHERE seq > 0`;
+  return count(row?.["shards"]);
+}
+
+test("the number of shards is raised and lowered with a backlog in every one (P3)", async () => {
+  stack = await openStack();
+  for (const shards of ["2", "6", "1"]) {
+    const api = await stack.start({ ROLES: "api", SHARDS: shards });
+    await stack.publisher.publishAll(Array.from({ length: 24 }, () => withDuplicates(10, 5)));
+    await api.kill();
+  }
+  await stack.start({ SHARDS: "3" });
+  stack.watchStats();
+  await stack.publisher.publishStored(withDuplicates(20, 10));
+  const { stats, rows } = await stack.expectExact();
+  expect(rows.unique_processed).toBe(3 * 240 + 20);
+  expect(stats.received).toBe(stack.ledger.acknowledged);
+  expect(await shardsUsed()).toBeGreaterThan(3);
+});
+
+test("two with different numbers of shards work side by side (P3)", async () => {
+  stack = await openStack();
+  const [few, many] = await Promise.all([stack.start({ SHARDS: "1" }), stack.start({ SHARDS: "5" })]);
+  const publishers = [few, many].map(({ url }) => new Publisher(() => url, stack.ledger));
+  const batches = Array.from({ length: 20 }, () => withDuplicates(10, 5));
+  await Promise.all(publishers.map(async (publisher) => await publisher.publishAll(batches)));
+  const { rows } = await stack.expectExact();
+  expect(rows.unique_processed).toBe(200);
+  const replies = await Promise.all([few, many].map(async ({ url }) => await (await request(`${url}/stats`)).json()));
+  expect(replies.map((reply) => (reply as { received: number }).received)).toEqual([600, 600]);
+});
