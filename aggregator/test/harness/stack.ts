@@ -11,6 +11,7 @@ import { type Database, openDatabase } from "./database.ts";
 import { Publisher } from "./http-client.ts";
 import { Ledger } from "./ledger.ts";
 import { expectExact, type Recount } from "./recount.ts";
+import { redisCommand } from "./redis-commands.ts";
 import { drained, type Stats, StatsWatch } from "./stats-watch.ts";
 import { TcpProxy } from "./tcp-proxy.ts";
 
@@ -109,12 +110,7 @@ export class Stack {
 
   /** One command to Redis, past the proxy. */
   async redisCommand(name: string, ...rest: string[]): Promise<unknown> {
-    const client = new Bun.RedisClient(this.redis.url, { autoReconnect: false, connectionTimeout: 5_000 });
-    try {
-      return await client.send(name, rest);
-    } finally {
-      client.close();
-    }
+    return await redisCommand(this.redis.url, name, ...rest);
   }
 
   /** Waits until the queue is empty, then holds every watched reply and every row to the ledger. */
