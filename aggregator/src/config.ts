@@ -144,7 +144,9 @@ function withPassword(name: Name, text: string, protocol: RegExp, password: stri
   const url = URL.parse(text);
   if (url === null || !protocol.test(url.protocol) || url.hostname === "") {
     const example = DEFAULTS.get(name) ?? "";
-    throw new ConfigError(`${name} is not a URL of the form ${example} (its value is not shown: it may hold a password)`);
+    throw new ConfigError(
+      `${name} is not a URL of the form ${example} (its value is not shown: it may hold a password)`,
+    );
   }
   if (password !== "" && url.password === "") url.password = encodeURIComponent(password);
   return url.href;

@@ -22,7 +22,7 @@ export function createLogger(level: LogLevel): Logger {
   );
 }
 
-type ThrottledLevel = "debug" | "info" | "warn";
+type ThrottledLevel = "debug" | "info" | "warn" | "error";
 
 /** Lets so many lines a second of one message through, and says how many it left out. */
 export class Throttle {

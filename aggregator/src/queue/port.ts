@@ -46,6 +46,8 @@ export type AddResult =
 /** An entry as it was found. */
 export interface Entry {
   readonly position: Position;
+  /** Milliseconds since the Unix epoch by Redis's clock; for people, nothing is decided by it. */
+  readonly addedAtMs: number | undefined;
   /** Undefined where the entry is not of a form that this version writes. */
   readonly content: { readonly deliveries: number; readonly text: string; readonly bytesIn: number } | undefined;
   /** The entry's own fields as text, for what can't be taken apart. */
@@ -77,19 +79,8 @@ export interface Queue {
   state(shard: number): Promise<ShardState>;
   /** Sets the head, if the shard is still as `seen`. False: it is not, look again. */
   begin(shard: number, seen: ShardState, head: Position, committedSeq: number, installation: string): Promise<boolean>;
-  /** Tells the workers of all processes that a shard has grown or its position has moved. */
-  readonly signals: Signals;
   readonly link: Link;
 }
-
-export interface Signals {
-  /** `moved` carries the position that a worker has committed; `grown` that entries were added. */
-  onSignal(listener: (signal: Signal) => void): void;
-}
-
-export type Signal =
-  | { readonly kind: "grown"; readonly shard: number }
-  | { readonly kind: "moved"; readonly shard: number; readonly position: Position };
 
 export type LinkState = "up" | "away";
 

@@ -165,7 +165,7 @@ export class RedisLink implements Link {
   }
 }
 
-function options(connectionName: string): RedisOptions {
+function options(connectionName: string): Omit<RedisOptions, "replyMapping"> {
   return {
     connectionName: `sekali-${connectionName}`,
     protocol: 2,

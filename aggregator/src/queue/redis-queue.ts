@@ -6,7 +6,7 @@
  * Everything that changes them is a Lua script, so each change happens whole or not at all.
  *
  * An entry's fields: v format version, n deliveries, b bytes added to the shard so far in this epoch, r deliveries of
- * each request, d the events' own JSON text.
+ * each request, t milliseconds by Redis's clock, d the events' own JSON text.
  */
 import {
   type AddBounds,
@@ -18,10 +18,9 @@ import {
   QueueAway,
   type ReadResult,
   type ShardState,
-  type Signal,
-  type Signals,
 } from "./port.ts";
 import type { RedisLink, RedisReply } from "./redis-link.ts";
+import type { Signal, SignalHub } from "./signal-hub.ts";
 
 const FORMAT_VERSION = "1";
 
@@ -34,11 +33,11 @@ interface Trim {
   readonly bytesIn: number | undefined;
 }
 
-export class RedisQueue implements Queue, Signals {
+export class RedisQueue implements Queue {
   readonly #prefix: string;
   readonly #installation: string;
   readonly #channel: string;
-  /** Marks this process's own signals, which it has already given to itself. */
+  /** Marks this process's own signals, which its hub has already had. */
   readonly #self = crypto.randomUUID().slice(0, 8);
   readonly #trims = new Map<number, { running: boolean; next: Trim | undefined }>();
 
@@ -51,17 +50,12 @@ export class RedisQueue implements Queue, Signals {
     this.#channel = `${keyPrefix}:signals`;
   }
 
-  get signals(): Signals {
-    return this;
-  }
-
-  onSignal(listener: (signal: Signal) => void): void {
-    const subscribed = this.link.subscribe(this.#channel, (message) => {
+  /** Passes the signals of other processes on to this one's hub. */
+  async listen(hub: SignalHub): Promise<void> {
+    await this.link.subscribe(this.#channel, (message) => {
       const signal = this.#parseSignal(message);
-      if (signal !== undefined) listener(signal);
+      if (signal !== undefined) hub.emit(signal);
     });
-    // A failed subscription is made up for by reconnecting (autoResubscribe) and by the workers' slow poll.
-    subscribed.catch(() => {});
   }
 
   async add(shard: number, epoch: number, draft: Draft, bounds: AddBounds): Promise<AddResult> {
@@ -221,6 +215,7 @@ function parseEntry(id: string, fields: readonly string[]): Entry {
   const whole = values.get("v") === FORMAT_VERSION && Number.isSafeInteger(deliveries) && deliveries > 0;
   return {
     position: fromId(id),
+    addedAtMs: Number(values.get("t")) || undefined,
     content: whole && text !== undefined ? { deliveries, text, bytesIn: Number(values.get("b")) || 0 } : undefined,
     get raw() {
       return text ?? JSON.stringify(fields);

@@ -97,7 +97,9 @@ function open(options: DatabaseOptions): Sql {
     backoff: () => Math.random() * RECONNECT_DELAY_S_MAX,
     fetch_types: false,
     onnotice: () => {},
-    types: { bigint: { to: 20, from: [20], parse: (text: string) => Number(text), serialize: (n: number) => String(n) } },
+    types: {
+      bigint: { to: 20, from: [20], parse: (text: string) => Number(text), serialize: (n: number) => String(n) },
+    },
     connection: {
       application_name: `sekali ${options.name}`,
       search_path: `"${options.schema}", pg_temp`,

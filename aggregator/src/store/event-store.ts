@@ -40,7 +40,12 @@ export class PostgresEventStore implements EventStore, StoreKeeping {
             after?.topic ?? null,
             limit + 1,
           ])
-        : await this.#database.query(eventsOfTopic, [topic, after?.timestamp ?? null, after?.event_id ?? null, limit + 1]);
+        : await this.#database.query(eventsOfTopic, [
+            topic,
+            after?.timestamp ?? null,
+            after?.event_id ?? null,
+            limit + 1,
+          ]);
     const page = rows.slice(0, limit);
     const last = page.at(-1);
     return {

@@ -14,12 +14,14 @@ local bytes_in = tonumber(head[5])
 if seq + deliveries - tonumber(head[4]) > tonumber(ARGV[6]) then return {'full'} end
 if bytes_in + bytes - tonumber(head[6]) > tonumber(ARGV[7]) then return {'full'} end
 
+local time = redis.call('TIME')
 local whole = function(n) return string.format('%.0f', n) end
 seq = seq + deliveries
 bytes_in = bytes_in + bytes
--- No clock is involved: the id is the epoch and the seq of the entry's last delivery.
+-- No clock is involved in the order: the id is the epoch and the seq of the entry's last delivery.
 redis.call('XADD', KEYS[2], ARGV[2] .. '-' .. whole(seq),
-  'v', ARGV[10], 'n', ARGV[4], 'b', whole(bytes_in), 'r', ARGV[11], 'd', ARGV[12])
+  'v', ARGV[10], 'n', ARGV[4], 'b', whole(bytes_in), 'r', ARGV[11],
+  't', whole(time[1] * 1000 + math.floor(time[2] / 1000)), 'd', ARGV[12])
 redis.call('HSET', KEYS[1], 'seq', whole(seq), 'bytes_in', whole(bytes_in))
 redis.call('PUBLISH', ARGV[8], ARGV[9])
 return {'added', whole(seq)}

@@ -1,0 +1,205 @@
+/**
+ * Takes shards up, so that deliveries may be added to them, and issues epochs.
+ *
+ * Authority: Postgres says how far a shard is committed and which epoch rules; Redis says what it holds. Before the
+ * first add after every (re)connection, and whenever an add is refused, the two are compared while the shard's row in
+ * Postgres is locked and its fence raised, so that a worker's batch that was read before can't be committed after.
+ *
+ *   closed ──takeUp──▶ open(epoch, floor) ──link away, add refused, head below the floor──▶ closed
+ *
+ * Redis is sound if it belongs to this installation, is in the epoch that Postgres issued, and has neither less than was
+ * committed nor less than this process has seen acknowledged. Otherwise the shard goes on in a new epoch, greater than
+ * any that was ever seen, with its seq continuing from the greater of what survived and what is committed. A stale add or
+ * trim of an older epoch is then harmless. What this process saw acknowledged and Redis no longer has is written down as
+ * lost (P4), by every process for what it saw; the claims merge to the largest.
+ *
+ * Redis is told first and Postgres committed last: a crash in between leaves Redis in an epoch that Postgres never
+ * issued, which is not sound, so that the next one to look issues another.
+ */
+import type { Logger } from "../ops/log.ts";
+import type { AddResult, Draft, Position, Queue, ShardState } from "../queue/port.ts";
+import { ForeignQueue, isAfter, QueueAway } from "../queue/port.ts";
+import type { LockedShard, ShardStore } from "../store/port.ts";
+
+const CHECK_INTERVAL_MS = 1000;
+/** How often the comparison is repeated at once when an add slipped in between. */
+const BEGIN_TRIES_MAX = 5;
+
+export interface ShardBounds {
+  readonly eventsMax: number;
+  readonly bytesMax: number;
+}
+
+export class ShardKeeper {
+  readonly #queue: Queue;
+  readonly #store: ShardStore;
+  readonly #log: Logger;
+  readonly #bounds: ShardBounds;
+  readonly #shards: readonly number[];
+  /** Shards that may be added to. */
+  readonly #open = new Map<number, number>();
+  /** What this process has seen acknowledged or committed; outlives the link. */
+  readonly #floors = new Map<number, Position>();
+  readonly #underWay = new Map<number, Promise<void>>();
+  #timer: ReturnType<typeof setInterval> | undefined;
+  #foreign = false;
+
+  constructor(queue: Queue, store: ShardStore, shards: number, bounds: ShardBounds, log: Logger) {
+    this.#queue = queue;
+    this.#store = store;
+    this.#log = log;
+    this.#bounds = bounds;
+    this.#shards = Array.from({ length: shards }, (_, shard) => shard);
+  }
+
+  /** Returns when every shard has been tried once. Afterwards the keeper follows the link by itself. */
+  async start(): Promise<void> {
+    this.#queue.link.onChange((state) => {
+      this.#open.clear();
+      if (state === "up") this.#takeUpAll();
+    });
+    this.#timer = setInterval(() => void this.#check(), CHECK_INTERVAL_MS);
+    await Promise.all(this.#shards.map((shard) => this.#takeUp(shard)));
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+  }
+
+  /** True if at least one shard takes deliveries. */
+  get isOpen(): boolean {
+    return this.#open.size > 0;
+  }
+
+  /** The queue belongs to another installation; nothing is added until an operator has acted. */
+  get isForeign(): boolean {
+    return this.#foreign;
+  }
+
+  get shards(): readonly number[] {
+    return this.#shards;
+  }
+
+  epochOf(shard: number): number | undefined {
+    return this.#open.get(shard);
+  }
+
+  /** Adds to a shard that is open. After a refusal the shard is taken up again in the background. */
+  async add(shard: number, epoch: number, draft: Draft): Promise<AddResult> {
+    const floor = this.#floors.get(shard);
+    const result = await this.#queue.add(shard, epoch, draft, {
+      floorSeq: floor?.epoch === epoch ? floor.seq : 0,
+      eventsMax: this.#bounds.eventsMax,
+      bytesMax: this.#bounds.bytesMax,
+    });
+    if (result.outcome === "added") {
+      this.#raiseFloor(shard, { epoch, seq: result.seq });
+    } else if (result.outcome === "refused") {
+      this.#log.warn({ shard, epoch, reason: result.reason }, "Add refused");
+      this.#close(shard);
+    }
+    return result;
+  }
+
+  #close(shard: number): void {
+    this.#open.delete(shard);
+    void this.#takeUp(shard);
+  }
+
+  #takeUpAll(): void {
+    for (const shard of this.#shards) void this.#takeUp(shard);
+  }
+
+  #takeUp(shard: number): Promise<void> {
+    const underWay = this.#underWay.get(shard);
+    if (underWay !== undefined) return underWay;
+    const taking = this.#takeUpNow(shard).finally(() => this.#underWay.delete(shard));
+    this.#underWay.set(shard, taking);
+    return taking;
+  }
+
+  async #takeUpNow(shard: number): Promise<void> {
+    try {
+      const head = await this.#store.takeUp(shard, (row) => this.#compare(shard, row));
+      this.#foreign = false;
+      this.#raiseFloor(shard, head);
+      if (this.#queue.link.state === "up") this.#open.set(shard, head.epoch);
+    } catch (error) {
+      if (error instanceof ForeignQueue && !this.#foreign) {
+        this.#foreign = true;
+        this.#log.error({ reason: error.message }, "Foreign Redis refused");
+      }
+      this.#log.debug({ shard, reason: String(error) }, "Shard not taken up");
+    }
+  }
+
+  async #compare(shard: number, row: LockedShard): Promise<Position> {
+    for (let tries = 0; tries < BEGIN_TRIES_MAX; tries += 1) {
+      const state = await this.#queue.state(shard);
+      if (state.installation !== undefined && state.installation !== this.#store.installation) {
+        throw new ForeignQueue(
+          `Redis holds the shards of installation ${state.installation}, Postgres is ${this.#store.installation}; ` +
+            "use another Redis, another KEY_PREFIX, or empty that Redis",
+        );
+      }
+      const head = isSound(state, row, this.#floors.get(shard)) ? state.head : await this.#issue(shard, row, state);
+      if (head === undefined) continue;
+      await this.#noteLoss(shard, row);
+      return head;
+    }
+    throw new QueueAway(`shard ${shard} kept changing while it was taken up`);
+  }
+
+  /** Undefined: the shard has changed meanwhile. */
+  async #issue(shard: number, row: LockedShard, state: ShardState): Promise<Position | undefined> {
+    const epoch = Math.max(state.head?.epoch ?? 0, state.lastEntry?.epoch ?? 0, row.issuedEpoch) + 1;
+    const seq = Math.max(state.head?.seq ?? 0, state.lastEntry?.seq ?? 0, row.position.seq);
+    const head = { epoch, seq };
+    if (!(await this.#queue.begin(shard, state, head, row.position.seq, this.#store.installation))) return undefined;
+    await row.issue(epoch, seq);
+    this.#log.info({ shard, epoch, seq, found: state.head ?? null }, "Epoch issued");
+    return head;
+  }
+
+  /** What this process saw acknowledged in an epoch that has ended, beyond what the next epoch continued from. */
+  async #noteLoss(shard: number, row: LockedShard): Promise<void> {
+    const seen = this.#floors.get(shard);
+    if (seen === undefined) return;
+    const next = await row.epochAfter(seen.epoch);
+    if (next === undefined || next.seq >= seen.seq) return;
+    await row.noteLoss({ shard, epoch: next.epoch, cause: "redis", afterSeq: next.seq, throughSeq: seen.seq });
+    this.#log.error(
+      { shard, epoch: seen.epoch, after_seq: next.seq, through_seq: seen.seq, lost: seen.seq - next.seq },
+      "Redis lost acknowledged deliveries",
+    );
+  }
+
+  #raiseFloor(shard: number, position: Position): void {
+    const floor = this.#floors.get(shard);
+    if (floor === undefined || isAfter(position, floor)) this.#floors.set(shard, position);
+  }
+
+  /** Finds what Redis lost without losing the connection (FLUSHALL, a deleted key), and closed shards. */
+  async #check(): Promise<void> {
+    if (this.#queue.link.state !== "up") return;
+    try {
+      const heads = await this.#queue.heads(this.#shards);
+      heads.forEach((head, shard) => {
+        const floor = this.#floors.get(shard);
+        const sound = head !== undefined && (floor === undefined || !isAfter(floor, head));
+        if (!sound && this.#open.has(shard)) this.#close(shard);
+        else if (!this.#open.has(shard)) void this.#takeUp(shard);
+      });
+    } catch {
+      // The link reports its own failures; the next check looks again.
+    }
+  }
+}
+
+function isSound(state: ShardState, row: LockedShard, floor: Position | undefined): boolean {
+  const { head, lastEntry } = state;
+  if (head === undefined || state.installation === undefined) return false;
+  if (head.epoch !== row.issuedEpoch || head.seq < row.position.seq) return false;
+  if (lastEntry !== undefined && isAfter(lastEntry, head)) return false;
+  return floor === undefined || !isAfter(floor, head);
+}

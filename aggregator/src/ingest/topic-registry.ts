@@ -1,0 +1,53 @@
+/**
+ * Keeps the number of different topics bounded: each costs a counter row a shard and a place in every `/stats` reply.
+ *
+ * Each process knows the topics that Postgres has counted, looked up now and then, and those that it has let in itself.
+ * Several processes that let in different new topics in the same moment can pass the bound by a few; it is there against
+ * a publisher that puts ids into topics, not as an exact quota.
+ */
+import type { Logger } from "../ops/log.ts";
+import type { ShardStore } from "../store/port.ts";
+
+const REFRESH_INTERVAL_MS = 10_000;
+
+export class TopicRegistry {
+  readonly #store: ShardStore;
+  readonly #log: Logger;
+  readonly #known = new Set<string>();
+  #timer: ReturnType<typeof setInterval> | undefined;
+  readonly topicsMax: number;
+
+  constructor(store: ShardStore, topicsMax: number, log: Logger) {
+    this.#store = store;
+    this.topicsMax = topicsMax;
+    this.#log = log;
+  }
+
+  async start(): Promise<void> {
+    await this.#refresh();
+    this.#timer = setInterval(() => {
+      // Only near the bound can another process's topics make a difference here.
+      if (this.#known.size * 2 > this.topicsMax) void this.#refresh();
+    }, REFRESH_INTERVAL_MS);
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+  }
+
+  /** False: a new topic, and there is no room for it. */
+  admit(topic: string): boolean {
+    if (this.#known.has(topic)) return true;
+    if (this.#known.size >= this.topicsMax) return false;
+    this.#known.add(topic);
+    return true;
+  }
+
+  async #refresh(): Promise<void> {
+    try {
+      for (const topic of await this.#store.topics()) this.#known.add(topic);
+    } catch (error) {
+      this.#log.debug({ reason: String(error) }, "Topics not refreshed");
+    }
+  }
+}

@@ -1,0 +1,151 @@
+#!/usr/bin/env bun
+/** The composition root: the only place that reads the environment, handles signals and exits. */
+import { readFileSync } from "node:fs";
+import { Command } from "commander";
+import { version } from "../package.json";
+import { type Config, ConfigError, readConfig, VARIABLES } from "./config.ts";
+import { createLogger, type Logger } from "./ops/log.ts";
+import { formatVerification, verify } from "./ops/verify.ts";
+import { RedisLink } from "./queue/redis-link.ts";
+import { RedisQueue } from "./queue/redis-queue.ts";
+import { database, startService } from "./service.ts";
+import { awaitDependency, DependencyMissing } from "./startup.ts";
+import { PostgresBatchStore } from "./store/batch-store.ts";
+import { Database } from "./store/database.ts";
+import { PostgresEventStore } from "./store/event-store.ts";
+import { grant, MigrationError, migrate, readInstallation } from "./store/migrations.ts";
+
+const EXIT = { fine: 0, failed: 1, configuration: 2, dependency: 3, disagreement: 4 } as const;
+
+const EXIT_HELP = `
+Exit codes:
+  0  fine
+  1  unexpected failure
+  2  wrong usage, configuration or rights
+  3  a dependency could not be reached within STARTUP_TIMEOUT_S
+  4  verify has found a disagreement`;
+
+/** The promise is 10 s; whatever hangs by then is cut off, which loses nothing that was acknowledged. */
+const STOP_MS_MAX = 9500;
+
+function loadConfig(): Config {
+  return readConfig(process.env, (path) => readFileSync(path, "utf8"));
+}
+
+async function serve(): Promise<void> {
+  const config = loadConfig();
+  const log = createLogger(config.logLevel);
+  const fail = (error: unknown, message: string) => {
+    log.error({ err: error instanceof Error ? error : new Error(String(error)) }, message);
+  };
+  // A rejection that nobody awaits is a defect of ours, but not one to lose a process over.
+  process.on("unhandledRejection", (reason) => fail(reason, "Unhandled rejection"));
+  let stop = async (): Promise<void> => {};
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+    process.once(signal, () => {
+      setTimeout(() => process.exit(EXIT.fine), STOP_MS_MAX).unref();
+      stop().then(
+        () => process.exit(EXIT.fine),
+        (error) => {
+          fail(error, "Stopping failed");
+          process.exit(EXIT.failed);
+        },
+      );
+    });
+  }
+  const service = await startService(config, log);
+  stop = () => service.stop();
+}
+
+async function migrateOnly(options: { grantTo?: string }): Promise<void> {
+  const config = loadConfig();
+  const log = createLogger(config.logLevel);
+  const connection = new Database({ ...database(config), name: "migrate", connectionsMax: 1 });
+  const applied = await awaitDependency(
+    "Postgres",
+    () => migrate(connection, config.databaseSchema),
+    config.startupTimeoutSeconds,
+    log,
+  );
+  log.info({ applied }, applied.length > 0 ? "Migrated" : "Nothing to migrate");
+  if (options.grantTo !== undefined) {
+    await grant(connection, config.databaseSchema, options.grantTo);
+    log.info({ role: options.grantTo }, "Granted");
+  }
+  await connection.close(1);
+}
+
+async function verifyOnly(options: { json?: boolean }): Promise<void> {
+  const config = loadConfig();
+  const log = createLogger("error");
+  const connection = new Database({ ...database(config), name: "verify", connectionsMax: 2 });
+  const link = new RedisLink(config.brokerUrl, log);
+  const result = await runVerification(config, connection, link, log);
+  process.stdout.write(`${options.json ? JSON.stringify(result, null, 2) : formatVerification(result)}\n`);
+  await connection.close(1);
+  link.close();
+  process.exitCode = result.agrees ? EXIT.fine : EXIT.disagreement;
+}
+
+async function runVerification(config: Config, connection: Database, link: RedisLink, log: Logger) {
+  const timeout = config.startupTimeoutSeconds;
+  const installation = await awaitDependency("Postgres", () => readInstallation(connection), timeout, log);
+  await awaitDependency("Redis", () => link.connect(), timeout, log);
+  const batches = new PostgresBatchStore(connection);
+  const events = new PostgresEventStore(connection);
+  const queue = new RedisQueue(link, config.keyPrefix, installation);
+  const store = {
+    standing: (shard: number) => batches.standing(shard),
+    recount: () => events.recount(),
+  };
+  return verify(store, queue, config.retentionDays === undefined);
+}
+
+async function healthcheck(): Promise<void> {
+  const { port } = loadConfig();
+  try {
+    const reply = await fetch(`http://127.0.0.1:${port}/readyz`, { signal: AbortSignal.timeout(4000) });
+    process.stdout.write(`${await reply.text()}\n`);
+    process.exitCode = reply.ok ? EXIT.fine : EXIT.failed;
+  } catch (error) {
+    process.stderr.write(`nothing answers on port ${port}: ${error instanceof Error ? error.message : error}\n`);
+    process.exitCode = EXIT.failed;
+  }
+}
+
+function describeVariables(): string {
+  const width = Math.max(...VARIABLES.map(([name]) => name.length));
+  const lines = VARIABLES.map(([name, value, meaning]) => {
+    return `  ${name.padEnd(width)}  ${meaning}${value === "" ? "" : ` (default ${value})`}`;
+  });
+  return ["", "Environment (each variable also as NAME_FILE, naming a file that holds the value):", ...lines].join(
+    "\n",
+  );
+}
+
+const program = new Command("aggregator")
+  .description("Sekali's aggregator: takes events at least once, keeps each exactly once.")
+  .version(version, "-V, --version")
+  .exitOverride((error) => process.exit(error.exitCode === 0 ? EXIT.fine : EXIT.configuration))
+  .addHelpText("after", `${describeVariables()}\n${EXIT_HELP}`);
+program.command("serve", { isDefault: true }).description("take, queue, store and show events").action(serve);
+program
+  .command("migrate")
+  .description("prepare or update the database, then end")
+  .option("--grant-to <role>", "let this role serve without any right to define tables")
+  .action(migrateOnly);
+program
+  .command("verify")
+  .description("recount identities, counters, positions and queue on live data")
+  .option("--json", "print the checks as JSON")
+  .action(verifyOnly);
+program.command("healthcheck").description("ask the service on PORT whether it is ready").action(healthcheck);
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  process.stderr.write(`aggregator: ${error instanceof Error ? error.message : error}\n`);
+  if (error instanceof ConfigError || error instanceof MigrationError) process.exit(EXIT.configuration);
+  if (error instanceof DependencyMissing) process.exit(EXIT.dependency);
+  process.exit(EXIT.failed);
+}

@@ -1,0 +1,79 @@
+/**
+ * Every error a caller may see: RFC 9457 `application/problem+json`, and the one place that chooses its status.
+ *
+ * What the caller may see and what the operator needs are kept apart: a problem never carries a driver's text, an
+ * address or a stack; those go to the log.
+ */
+import type { ProblemPlace, RefusedBody } from "@sekali/contract";
+import { Overloaded } from "./ingest/batcher.ts";
+import { OutcomeUnknown } from "./ingest/verdicts.ts";
+import { QueueAway } from "./queue/port.ts";
+import { StoreAway, TooSlow } from "./store/port.ts";
+
+export interface Problem {
+  readonly status: 400 | 404 | 405 | 413 | 415 | 422 | 500 | 503;
+  /** The last part of the problem's URN; undefined where the status says it all. */
+  readonly name?: string;
+  readonly title: string;
+  readonly detail?: string;
+  readonly errors?: readonly ProblemPlace[];
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** Long enough for a restart to make progress, short enough not to waste it. */
+const RETRY_AFTER_S = 1;
+
+export function problemResponse(problem: Problem): Response {
+  const { status, name, title, detail, errors, headers } = problem;
+  const type = name === undefined ? "about:blank" : `urn:sekali:problem:${name}`;
+  const body = JSON.stringify({ type, title, status, detail, errors: errors?.length ? errors : undefined });
+  return new Response(body, { status, headers: { "content-type": "application/problem+json", ...headers } });
+}
+
+export function refusalProblem(refused: RefusedBody): Problem {
+  const { detail, errors } = refused;
+  switch (refused.kind) {
+    case "malformed":
+      return { status: 400, name: "malformed", title: "Malformed body", detail, errors };
+    case "too_many":
+      return { status: 413, name: "too-many-events", title: "Too many events", detail, errors };
+    case "unacceptable":
+      return { status: 422, name: "unacceptable", title: "Events do not fit the contract", detail, errors };
+  }
+}
+
+/** A request that was understood and is wrong in a way the route has found. */
+export class RequestError extends Error {
+  override readonly name = "RequestError";
+  readonly problem: Problem;
+
+  constructor(problem: Problem) {
+    super(problem.title);
+    this.problem = problem;
+  }
+}
+
+/** Undefined: a fault of ours, to be logged as one. */
+export function problemOf(error: unknown): Problem | undefined {
+  if (error instanceof RequestError) return error.problem;
+  if (error instanceof Overloaded) {
+    return unavailable("overloaded", "Overloaded", "As much is queued as may be. Nothing of this request was stored.");
+  }
+  if (error instanceof QueueAway) {
+    const detail = "The queue can't be reached. The request may or may not have been queued; repeating it is safe.";
+    return unavailable("queue-away", "Queue unavailable", detail);
+  }
+  if (error instanceof OutcomeUnknown) {
+    const detail = "The events are queued, but not known to be stored in time. Repeating the request is safe.";
+    return unavailable("outcome-unknown", "Outcome unknown", detail);
+  }
+  if (error instanceof StoreAway) return unavailable("store-away", "Store unavailable", "The store can't be reached.");
+  if (error instanceof TooSlow) {
+    return unavailable("too-slow", "Too slow", "The store could not answer this request in time.");
+  }
+  return undefined;
+}
+
+function unavailable(name: string, title: string, detail: string): Problem {
+  return { status: 503, name, title, detail, headers: { "retry-after": String(RETRY_AFTER_S) } };
+}

@@ -1,0 +1,73 @@
+/**
+ * `GET /stats`: the counts, exactly (P3).
+ *
+ * Counters and positions are read by one statement of one snapshot; then, and only then, the heads. What is queued is
+ * the difference, so in every reply received = unique + duplicate + dead + queued: whatever moved in between was already
+ * counted on one side or the other.
+ */
+import type { Queue } from "../queue/port.ts";
+import type { EventStore, TopicCount } from "../store/port.ts";
+import type { Stuck } from "../worker/shard-worker.ts";
+
+export interface StatsExtras {
+  readonly stuck: readonly Stuck[];
+}
+
+export class StatsRoute {
+  readonly #store: EventStore;
+  readonly #queue: Queue;
+  readonly #extras: () => StatsExtras;
+  readonly #startedAtMs = performance.now();
+
+  constructor(store: EventStore, queue: Queue, extras: () => StatsExtras) {
+    this.#store = store;
+    this.#queue = queue;
+    this.#extras = extras;
+  }
+
+  async handle(): Promise<Response> {
+    const tally = await this.#store.tally();
+    const shards = [...tally.positions.keys()];
+    const heads = shards.length === 0 ? [] : await this.#queue.heads(shards);
+    let queued = 0;
+    shards.forEach((shard, index) => {
+      queued += Math.max(0, (heads[index]?.seq ?? 0) - (tally.positions.get(shard)?.seq ?? 0));
+    });
+    const sum = (field: keyof TopicCount) =>
+      [...tally.topics.values()].reduce((total, count) => total + count[field], 0);
+    const unique = sum("unique_processed");
+    const duplicate = sum("duplicate_dropped");
+    const dead = sum("dead_lettered");
+    // The topic '' counts dead letters, whose own topic can't be trusted.
+    const named = [...tally.topics].filter(([topic]) => topic !== "");
+    return Response.json({
+      received: unique + duplicate + dead + queued,
+      unique_processed: unique,
+      duplicate_dropped: duplicate,
+      dead_lettered: dead,
+      queued,
+      lost: tally.lost,
+      topics: named.map(([topic]) => topic),
+      uptime: formatUptime(performance.now() - this.#startedAtMs),
+      topic_counts: Object.fromEntries(named),
+      stuck_shards: this.#extras().stuck.map(describeStuck),
+    });
+  }
+}
+
+/** H:MM:SS */
+export function formatUptime(ms: number): string {
+  const seconds = Math.floor(ms / 1000);
+  const two = (n: number) => String(n).padStart(2, "0");
+  return `${Math.floor(seconds / 3600)}:${two(Math.floor(seconds / 60) % 60)}:${two(seconds % 60)}`;
+}
+
+/** The reason is a driver's text and stays in the log. */
+export function describeStuck({ shard, sinceMs, oldestAddedAtMs }: Stuck) {
+  const seconds = (ms: number) => Math.max(0, Math.round((Date.now() - ms) / 1000));
+  return {
+    shard,
+    stuck_seconds: seconds(sinceMs),
+    oldest_delivery_seconds: oldestAddedAtMs === undefined ? null : seconds(oldestAddedAtMs),
+  };
+}

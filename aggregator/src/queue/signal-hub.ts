@@ -1,0 +1,25 @@
+/**
+ * Where the parts of one process tell each other, and hear from other processes, that a shard has changed.
+ *
+ * Signals are hints: they may come twice, late or not at all. Whoever acts on one looks for itself, and has a slow poll
+ * as a net.
+ */
+import type { Position } from "./port.ts";
+
+export type Signal =
+  /** Entries were added. */
+  | { readonly kind: "grown"; readonly shard: number }
+  /** A worker has committed up to this position. */
+  | { readonly kind: "moved"; readonly shard: number; readonly position: Position };
+
+export class SignalHub {
+  readonly #listeners: ((signal: Signal) => void)[] = [];
+
+  on(listener: (signal: Signal) => void): void {
+    this.#listeners.push(listener);
+  }
+
+  emit(signal: Signal): void {
+    for (const listener of this.#listeners) listener(signal);
+  }
+}

@@ -1,0 +1,202 @@
+/**
+ * One aggregator process: its parts, in the order in which they start and the opposite one in which they stop.
+ *
+ *   starting ──dependencies there──▶ serving ──stop()──▶ draining ──everything answered──▶ stopped
+ *
+ * Stopping is idempotent and bounded: not ready → no new connections → what is in flight is answered → transactions are
+ * finished → connections are closed. Each step has its share of the 10 s that are promised; what has not ended by then is
+ * cut off, which loses nothing, because nothing of it has been acknowledged or committed by halves.
+ */
+import type { Config } from "./config.ts";
+import { Batcher } from "./ingest/batcher.ts";
+import { PublishRoute } from "./ingest/publish-route.ts";
+import { ShardKeeper } from "./ingest/shard-keeper.ts";
+import { TopicRegistry } from "./ingest/topic-registry.ts";
+import { Verdicts } from "./ingest/verdicts.ts";
+import { HealthRoutes } from "./ops/health-routes.ts";
+import type { Logger } from "./ops/log.ts";
+import { PartitionKeeper } from "./ops/partition-keeper.ts";
+import { EventsRoute } from "./query/events-route.ts";
+import { StatsRoute } from "./query/stats-route.ts";
+import { RedisLink } from "./queue/redis-link.ts";
+import { RedisQueue } from "./queue/redis-queue.ts";
+import { SignalHub } from "./queue/signal-hub.ts";
+import { createServer } from "./server.ts";
+import { awaitDependency } from "./startup.ts";
+import { PostgresBatchStore } from "./store/batch-store.ts";
+import { Database } from "./store/database.ts";
+import { PostgresEventStore } from "./store/event-store.ts";
+import { migrate, readInstallation } from "./store/migrations.ts";
+import { PostgresShardStore } from "./store/shard-store.ts";
+import { DeliveryLog } from "./worker/delivery-log.ts";
+import { WorkerPool } from "./worker/pool.ts";
+
+/** Requests, small lookups and taking shards up; never the workers' connections, so that neither starves the other. */
+const API_CONNECTIONS_MAX = 6;
+/** A connection without a request is kept for as long as an idle publisher may want it. */
+const IDLE_CONNECTION_S = 60;
+const IN_FLIGHT_MS_MAX = 3500;
+const TRANSACTIONS_MS_MAX = 3500;
+const CLOSE_S_MAX = 1;
+
+export interface Service {
+  readonly url: URL;
+  stop(): Promise<void>;
+}
+
+/** Connects, migrates if it may, takes the shards up, and serves. */
+export async function startService(config: Config, log: Logger): Promise<Service> {
+  const api = new Database({ ...database(config), name: "api", connectionsMax: API_CONNECTIONS_MAX });
+  const installation = await awaitDependency(
+    "Postgres",
+    async () => {
+      const applied = await migrate(api, config.databaseSchema);
+      if (applied.length > 0) log.info({ applied }, "Migrated");
+      return readInstallation(api);
+    },
+    config.startupTimeoutSeconds,
+    log,
+  );
+  const link = new RedisLink(config.brokerUrl, log);
+  await awaitDependency("Redis", () => link.connect(), config.startupTimeoutSeconds, log);
+  const service = new Parts(config, log, api, link, installation);
+  await service.start();
+  return service;
+}
+
+/** What all connections of this configuration share. */
+export function database(config: Config): { url: string; schema: string } {
+  return { url: config.databaseUrl, schema: config.databaseSchema };
+}
+
+class Parts implements Service {
+  readonly #config: Config;
+  readonly #log: Logger;
+  readonly #api: Database;
+  readonly #workers: Database;
+  readonly #link: RedisLink;
+  readonly #queue: RedisQueue;
+  readonly #hub = new SignalHub();
+  readonly #keeper: ShardKeeper;
+  readonly #batcher: Batcher;
+  readonly #verdicts: Verdicts;
+  readonly #topics: TopicRegistry;
+  readonly #pool: WorkerPool;
+  readonly #partitions: PartitionKeeper;
+  readonly #health: HealthRoutes;
+  readonly #events: PostgresEventStore;
+  #http: ReturnType<typeof Bun.serve> | undefined;
+  #stopping: Promise<void> | undefined;
+
+  constructor(config: Config, log: Logger, api: Database, link: RedisLink, installation: string) {
+    this.#config = config;
+    this.#log = log;
+    this.#api = api;
+    this.#link = link;
+    this.#workers = new Database({ ...database(config), name: "worker", connectionsMax: config.workers });
+    this.#queue = new RedisQueue(link, config.keyPrefix, installation);
+    const shards = new PostgresShardStore(api, installation);
+    this.#events = new PostgresEventStore(api);
+    const bounds = {
+      eventsMax: Math.floor(config.queueEventsMax / config.shards),
+      bytesMax: Math.floor(config.queueBytesMax / config.shards),
+    };
+    this.#keeper = new ShardKeeper(this.#queue, shards, config.shards, bounds, log);
+    this.#batcher = new Batcher(this.#keeper, this.#hub);
+    this.#verdicts = new Verdicts(shards, this.#hub);
+    this.#topics = new TopicRegistry(shards, config.topicsMax, log);
+    const batches = new PostgresBatchStore(this.#workers);
+    this.#pool = new WorkerPool(this.#queue, batches, this.#hub, log, new DeliveryLog(log));
+    this.#partitions = new PartitionKeeper(this.#events, config.retentionDays, log);
+    this.#health = new HealthRoutes({
+      roles: config.roles,
+      queue: this.#queue,
+      store: this.#events,
+      keeper: this.#keeper,
+      stuck: () => this.#pool.stuck,
+    });
+  }
+
+  get url(): URL {
+    if (this.#http === undefined) throw new Error("the service does not listen");
+    return this.#http.url;
+  }
+
+  async start(): Promise<void> {
+    const { roles, workers, shards } = this.#config;
+    await this.#queue.listen(this.#hub);
+    await this.#partitions.start();
+    if (roles.has("api")) {
+      await this.#topics.start();
+      await this.#keeper.start();
+    }
+    if (roles.has("worker")) this.#pool.start(workers);
+    this.#listen();
+    this.#log.info({ url: this.url.href, roles: [...roles], workers, shards }, "Ready");
+  }
+
+  #listen(): void {
+    const { bodyBytesMax, batchEventsMax, host, port } = this.#config;
+    const app = createServer(
+      {
+        publish: new PublishRoute(this.#batcher, this.#verdicts, this.#topics, { bodyBytesMax, batchEventsMax }),
+        events: new EventsRoute(this.#events),
+        stats: new StatsRoute(this.#events, this.#queue, () => ({ stuck: this.#pool.stuck })),
+        health: this.#health,
+      },
+      this.#config.roles,
+      this.#log,
+    );
+    this.#http = Bun.serve({
+      hostname: host,
+      port,
+      idleTimeout: IDLE_CONNECTION_S,
+      // The publish route refuses large bodies itself, with a reason; this is only the net under it.
+      maxRequestBodySize: 2 ** 40,
+      fetch: app.fetch,
+    });
+  }
+
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  async #stop(): Promise<void> {
+    this.#log.info("Draining");
+    this.#health.drain();
+    await this.#answerInFlight();
+    await within(TRANSACTIONS_MS_MAX, this.#pool.stop());
+    this.#keeper.stop();
+    this.#topics.stop();
+    this.#partitions.stop();
+    await Promise.all([this.#workers.close(CLOSE_S_MAX), this.#api.close(CLOSE_S_MAX)]);
+    this.#link.close();
+    this.#log.info("Stopped");
+  }
+
+  /** Workers go on meanwhile, so that those who wait for a verdict get it. */
+  async #answerInFlight(): Promise<void> {
+    const http = this.#http;
+    if (http === undefined) return;
+    const stopped = http.stop();
+    await within(IN_FLIGHT_MS_MAX, Promise.all([this.#batcher.drain(), untilIdle(http)]));
+    this.#verdicts.giveUp();
+    await within(200, untilIdle(http));
+    await http.stop(true);
+    await within(200, stopped);
+  }
+}
+
+async function untilIdle(http: { readonly pendingRequests: number }): Promise<void> {
+  while (http.pendingRequests > 0) await Bun.sleep(5);
+}
+
+async function within(ms: number, work: Promise<unknown>): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const limit = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms);
+  });
+  await Promise.race([work, limit]);
+  clearTimeout(timer);
+}

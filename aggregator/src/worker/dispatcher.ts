@@ -1,0 +1,92 @@
+/**
+ * Which shard an idle loop should look at next: wake first, lock second.
+ *
+ * A shard is handed out when there is reason to believe that it has work: a signal, a loop that left some behind, or the
+ * slow poll that compares heads with what was last committed. Without such a reason there are no transactions. Shards
+ * are handed out in the order in which they became due, each to one loop of this process at a time.
+ *
+ *   quiet ──wake──▶ due ──next()──▶ held ──done(again | later)──▶ due | waiting ──time──▶ due
+ *                                        └──done(quiet)──▶ quiet, or due if it was woken meanwhile
+ */
+export type After =
+  | { readonly kind: "quiet" }
+  | { readonly kind: "again" }
+  | { readonly kind: "later"; readonly delayMs: number };
+
+interface Slot {
+  held: boolean;
+  /** Woken while held: whoever holds it may already have read. */
+  woken: boolean;
+  timer: ReturnType<typeof setTimeout> | undefined;
+}
+
+export class Dispatcher {
+  readonly #slots = new Map<number, Slot>();
+  readonly #due = new Set<number>();
+  readonly #loops: ((shard: number | undefined) => void)[] = [];
+  #stopped = false;
+
+  get shards(): readonly number[] {
+    return [...this.#slots.keys()];
+  }
+
+  /** Makes a shard known, and due. */
+  wake(shard: number): void {
+    if (this.#stopped) return;
+    const slot = this.#slot(shard);
+    if (slot.held) slot.woken = true;
+    // A shard that waits after a failure is not hurried by new arrivals.
+    else if (slot.timer === undefined) this.#makeDue(shard);
+  }
+
+  /** Waits for a shard; undefined when the dispatcher has stopped. */
+  next(): Promise<number | undefined> {
+    if (this.#stopped) return Promise.resolve(undefined);
+    for (const shard of this.#due) return Promise.resolve(this.#hold(shard));
+    return new Promise((resolve) => this.#loops.push(resolve));
+  }
+
+  done(shard: number, after: After): void {
+    const slot = this.#slot(shard);
+    slot.held = false;
+    const again = after.kind === "again" || (after.kind === "quiet" && slot.woken);
+    slot.woken = false;
+    if (this.#stopped) return;
+    if (again) this.#makeDue(shard);
+    else if (after.kind === "later") {
+      slot.timer = setTimeout(() => {
+        slot.timer = undefined;
+        this.#makeDue(shard);
+      }, after.delayMs);
+    }
+  }
+
+  /** Hands out nothing more and lets idle loops go. */
+  stop(): void {
+    this.#stopped = true;
+    for (const slot of this.#slots.values()) clearTimeout(slot.timer);
+    for (const resolve of this.#loops.splice(0)) resolve(undefined);
+  }
+
+  #slot(shard: number): Slot {
+    let slot = this.#slots.get(shard);
+    if (slot === undefined) {
+      slot = { held: false, woken: false, timer: undefined };
+      this.#slots.set(shard, slot);
+    }
+    return slot;
+  }
+
+  #makeDue(shard: number): void {
+    if (this.#stopped) return;
+    const loop = this.#loops.shift();
+    this.#due.add(shard);
+    loop?.(this.#hold(shard));
+  }
+
+  #hold(shard: number): number {
+    this.#due.delete(shard);
+    this.#slot(shard).held = true;
+    return shard;
+  }
+}
