@@ -43,14 +43,16 @@ export function findAccount(passwd: string, name: string): Account | undefined {
 
 /**
  * What to put before a command so that it runs under the account. `paths` are what it must reach: below a closed
- * folder (a clone in /root) it also gets the one capability that lets it pass.
+ * folder (a clone in /root) it keeps the one capability that lets it pass, and no other.
  */
 export function runAs(account: Account | undefined, paths: readonly string[]): string[] {
   if (account === undefined) return [];
-  const prefix = ["setpriv", `--reuid=${account.uid}`, `--regid=${account.gid}`, "--clear-groups"];
-  if (paths.every((path) => reaches(account, path))) return [...prefix, "--"];
-  const capability = passCapability();
-  return [...prefix, `--inh-caps=+${capability}`, `--ambient-caps=+${capability}`, "--"];
+  const become = [`--reuid=${account.uid}`, `--regid=${account.gid}`, "--clear-groups"];
+  if (paths.every((path) => reaches(account, path))) return ["setpriv", ...become, "--"];
+  const only = `-all,+${passCapability()}`;
+  const capabilities = [`--inh-caps=${only}`, `--ambient-caps=${only}`, `--bounding-set=${only}`];
+  // Without this access(2) asks what the account could do without the capability, and Postgres does not find itself.
+  return ["setpriv", "--securebits=+no_setuid_fixup", ...become, ...capabilities, "--"];
 }
 
 /** Whether every folder above `path` lets the account through. */
