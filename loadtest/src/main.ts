@@ -1,15 +1,18 @@
 /**
- * `bun loadtest/src/main.ts [profile]`. The only file here that reads the environment, handles signals and exits.
+ * `bun loadtest/src/main.ts [profile | bench]`. The only file here that reads the environment, handles signals and exits.
  *
  *   TARGET_URL    the service (several, separated by commas, where aggregators share the work; default
  *                 http://127.0.0.1:8080)
  *   DATABASE_URL  where given, the recount reads the tables themselves instead of paging through `/events`
  *   LOAD_SEED     the pattern of duplicates, topics and contents; the same again for the same seed
+ *   BENCH_ROUNDS, BENCH_SECONDS, BENCH_IDS (v4, v7), BENCH_ONLY   how the benchmark runs, and which parts of it
  *
  * Exits 0 when every figure agreed and every threshold was kept, 1 when not, 2 for wrong usage, 130 when interrupted.
  */
 import { join } from "node:path";
 import { PROFILES, type Profile } from "../k6/profiles.ts";
+import { type BenchOptions, runBench, SUBJECTS, type Subject } from "./bench/bench.ts";
+import { benchPage, benchTable } from "./bench/bench-report.ts";
 import { page } from "./stress/html.ts";
 import { table } from "./stress/report.ts";
 import { stress } from "./stress/stress.ts";
@@ -21,7 +24,9 @@ const say = (line: string): void => console.log(line);
 
 function usage(problem: string): never {
   const known = PROFILES.map(({ name, purpose }) => `  ${name.padEnd(8)} ${purpose}`).join("\n");
-  console.error(`${problem}\n\nusage: bun loadtest/src/main.ts [profile]   (stress when none is named)\n${known}`);
+  console.error(
+    `${problem}\n\nusage: bun loadtest/src/main.ts [profile]   (stress when none is named)\n${known}\n  bench    how near the limits: beside a bare echo, Postgres alone and a naive design`,
+  );
   process.exit(2);
 }
 
@@ -76,17 +81,63 @@ async function runProfile(profile: Profile, signal: AbortSignal): Promise<boolea
   return report.passed;
 }
 
+function wholeNumber(name: string, least: number, usual: number): number {
+  const text = process.env[name] || String(usual);
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < least) {
+    usage(`${name} takes a whole number from ${least}, not ${text}`);
+  }
+  return value;
+}
+
+function benchOptions(signal: AbortSignal): BenchOptions {
+  const ids = process.env["BENCH_IDS"] || "v4";
+  if (ids !== "v4" && ids !== "v7") {
+    usage(`BENCH_IDS takes v4 or v7, not ${ids}`);
+  }
+  const all = Object.keys(SUBJECTS) as Subject[];
+  const named = process.env["BENCH_ONLY"]?.split(",") ?? all;
+  const only = all.filter((subject) => named.includes(subject));
+  if (only.length !== named.length) {
+    usage(`BENCH_ONLY takes some of ${all.join(", ")}, with commas between them`);
+  }
+  return {
+    rounds: wholeNumber("BENCH_ROUNDS", 1, 3),
+    seconds: wholeNumber("BENCH_SECONDS", 1, 5),
+    ids,
+    only,
+    root: ROOT,
+    signal,
+  };
+}
+
+async function bench(signal: AbortSignal): Promise<void> {
+  const result = await runBench(benchOptions(signal), say);
+  const stem = join(ROOT, "loadtest", "reports", `bench-${result.began_at.slice(0, 19).replaceAll(":", "")}`);
+  await Bun.write(`${stem}.json`, `${JSON.stringify(result, null, 2)}\n`);
+  await Bun.write(`${stem}.html`, benchPage(result));
+  say(`\n${benchTable(result)}\n\nchart  ${stem}.html\ndata   ${stem}.json`);
+}
+
 const stopping = new AbortController();
 process.on("SIGINT", () => stopping.abort());
 process.on("SIGTERM", () => stopping.abort());
 
-const named = process.argv[2] ?? "stress";
-const profile = PROFILES.find(({ name }) => name === named);
-if (profile === undefined) {
-  usage(`no profile is called ${named}`);
+async function main(named: string): Promise<number> {
+  if (named === "bench") {
+    await bench(stopping.signal);
+    return 0;
+  }
+  const profile = PROFILES.find(({ name }) => name === named);
+  return profile === undefined
+    ? usage(`no profile is called ${named}`)
+    : (await runProfile(profile, stopping.signal))
+      ? 0
+      : 1;
 }
+
 try {
-  process.exitCode = (await runProfile(profile, stopping.signal)) ? 0 : 1;
+  process.exitCode = await main(process.argv[2] ?? "stress");
 } catch (error) {
   console.error(stopping.signal.aborted ? "interrupted" : error instanceof Error ? error.message : error);
   process.exitCode = stopping.signal.aborted ? 130 : 1;
