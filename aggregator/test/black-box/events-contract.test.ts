@@ -75,7 +75,6 @@ test("the last page has no next, and so has an empty one", async () => {
 });
 
 test.each([
-  "",
   "?topic=",
   "?topic=a%20b",
   "?topic=a&limit=0",
@@ -99,4 +98,17 @@ test("a quote in a topic is only a character", async () => {
   const topic = `it's.${freshTopic()}"--;`;
   await target.publisher.publishStored([makeEvent({ topic })]);
   await target.shows(topic, 1);
+});
+
+test("without a topic the newest of all topics are shown", async () => {
+  const topic = freshTopic();
+  const event = makeEvent({ topic, timestamp: "9999-12-31T23:59:59Z" });
+  await target.publisher.publishStored([event]);
+  const response = await request(`${target.url}/events?limit=1000`);
+  const events = (await response.json()) as StoredEvent[];
+  expect(ids(events)).toContain(event.event_id);
+  const instants = events.map(({ timestamp }) =>
+    timestamp.replace(/(?:\.(\d+))?Z$/, (_, fraction = "") => `.${fraction.padEnd(6, "0")}`),
+  );
+  expect(instants).toEqual(instants.toSorted().reverse());
 });

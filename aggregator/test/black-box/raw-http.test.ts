@@ -6,6 +6,7 @@ import { chunked, exchange, parseReply, type RawReply, rawRequest } from "../har
 import { expectDiscreet, useTarget } from "./target.ts";
 
 const target = useTarget();
+const HOST = "host: sekali.example\r\n";
 const JSON_TYPE = { "content-type": "application/json" };
 /** Past every body limit that the tests may meet: the default is 5 MiB. */
 const OVERSIZE_BYTES = 6 * 1024 * 1024;
@@ -77,7 +78,7 @@ test("a length and chunks at once are not taken for two requests", async () => {
 });
 
 test("several requests on one connection are answered in their order", async () => {
-  const head = "host: x\r\ncontent-type: application/json\r\n";
+  const head = `${HOST}content-type: application/json\r\n`;
   const empty = `POST /publish HTTP/1.1\r\n${head}content-length: 2\r\n\r\n[]`;
   const bad = `POST /publish HTTP/1.1\r\n${head}content-length: 1\r\n\r\n{`;
   const last = `GET /healthz HTTP/1.1\r\n${head}connection: close\r\n\r\n`;
@@ -87,11 +88,14 @@ test("several requests on one connection are answered in their order", async () 
 
 test("HEAD is GET without its body", async () => {
   for (const path of ["/stats", "/healthz", "/readyz", "/events?topic=a"]) {
-    const reply = parseReply(
-      await exchange(target.url, [`HEAD ${path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n`]),
-    );
+    const reply = parseReply(await exchange(target.url, [`HEAD ${path} HTTP/1.1\r\n${HOST}connection: close\r\n\r\n`]));
     expect({ path, status: reply.status, body: reply.body }).toEqual({ path, status: 200, body: "" });
   }
+});
+
+test.each(["x", "api", "sekali.example:8080", "127.0.0.1", "[::1]"])("the Host %s is as good as any", async (host) => {
+  const reply = await rawRequest(target.url, { method: "GET", path: "/healthz", headers: { host } });
+  expect(reply.status).toBe(200);
 });
 
 test("OPTIONS names the methods of a path", async () => {

@@ -12,7 +12,8 @@ test("valid event: it is queued, stored and shown as it was sent", async () => {
   expect(response.status).toBe(200);
   expect(await response.json()).toEqual({ status: "queued", count: 1 });
   const [shown] = await target.shows(event.topic, 1);
-  expect(shown).toMatchObject({ ...event, timestamp: expect.any(String) });
+  const { topic, event_id, source, payload } = event;
+  expect(shown).toMatchObject({ topic, event_id, source, payload });
   expect(Date.parse(shown?.timestamp ?? "")).toBe(Date.parse(event.timestamp));
   expect(Date.parse(shown?.received_at ?? "")).not.toBeNaN();
 });

@@ -9,6 +9,7 @@ import { type Blockade, blockIdentity } from "../harness/blockade.ts";
 import { integer, makeEvent, makeEvents, type TestEvent, withDuplicates } from "../harness/event-factory.ts";
 import { Load } from "../harness/load.ts";
 import { openStack, type Stack } from "../harness/stack.ts";
+import { drained } from "../harness/stats-watch.ts";
 import type { Hold, Message } from "../harness/tcp-proxy.ts";
 
 useBackingServers();
@@ -85,6 +86,7 @@ test("killed after the read; its statement arrives late, when a successor has st
   // The successor's statement carries the marked event too; it takes another way to Postgres.
   await stack.aggregators[0]?.kill();
   await stack.start({ DATABASE_URL: stack.postgres.url });
+  await drained(() => stack.url);
   expect((await stack.publisher.publishStored([marked])).results).toEqual(["duplicate"]);
   hold.release();
   await expectAllExact();
@@ -108,8 +110,10 @@ async function blockMarked(): Promise<Blockade> {
 test("killed before the commit; the orphaned statement commits by itself", async () => {
   const blockade = await blockMarked();
   await blockade.waiting();
-  await killAndRestart();
+  await stack.aggregators[0]?.kill();
+  const successor = await stack.spawn();
   await blockade.lift();
+  await successor.ready();
   await expectAllExact();
 });
 

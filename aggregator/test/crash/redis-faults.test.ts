@@ -18,11 +18,12 @@ const RECOVERY_MS_MAX = 15_000;
 
 async function expectQuickRefusal(): Promise<void> {
   const before = performance.now();
-  const response = await post(`${stack.url}/publish`, makeEvent());
+  const event = makeEvent();
+  const response = await post(`${stack.url}/publish`, event);
   expect(response.status).toBe(503);
   expect(performance.now() - before).toBeLessThan(REFUSAL_MS_MAX);
   expect(Number(response.headers.get("retry-after"))).toBeGreaterThan(0);
-  stack.ledger.inDoubt += 1;
+  stack.ledger.doubt([event]);
 }
 
 async function expectReadiness(status: number): Promise<void> {

@@ -7,6 +7,7 @@ import { makeEvent, makeEvents, withDuplicates } from "../harness/event-factory.
 import { Publisher, request } from "../harness/http-client.ts";
 import { Load } from "../harness/load.ts";
 import { openStack, type Stack } from "../harness/stack.ts";
+import { drained } from "../harness/stats-watch.ts";
 
 useBackingServers();
 let stack: Stack;
@@ -88,6 +89,7 @@ test("a worker paused before its statement arrives: the late statement finds ano
   paused.pause();
   const successor = await stack.start({ DATABASE_URL: stack.postgres.url });
   stack.watchStats(() => successor.url);
+  await drained(() => successor.url);
   expect((await stack.publisher.publishStored([event])).results).toEqual(["duplicate"]);
   hold.release();
   paused.resume();
