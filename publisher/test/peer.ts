@@ -1,7 +1,10 @@
 /**
  * A peer that answers as the aggregator does, and fails as it is told: for tests of what the publisher does about it.
  * It judges bodies with the contract itself, and keeps the first delivery of each identity.
+ * (On `node:http`, because `Bun.serve` has no way to break a connection in the middle of a reply.)
  */
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
 import { BATCH_EVENTS_MAX_DEFAULT, type Event, parsePublishBody } from "@sekali/contract";
 
 export type Fault =
@@ -9,7 +12,7 @@ export type Fault =
       readonly kind: "status";
       readonly status: number;
       readonly headers?: Record<string, string>;
-      readonly body?: unknown;
+      readonly body?: object;
     }
   /** The events are taken, and the connection breaks in the middle of the reply. */
   | { readonly kind: "cut_reply" }
@@ -21,7 +24,7 @@ export type Peer = {
   /** Bodies as they arrived. */
   readonly bodies: string[];
   readonly events: Map<string, Event>;
-  /** Events of all requests that were taken, those with a broken reply included. */
+  /** Deliveries of all requests that were taken, those with a broken reply included. */
   readonly counts: { deliveries: number; requests: number; inFlight: number; inFlightMax: number };
   /** The faults of the next requests, in order. */
   readonly faults: Fault[];
@@ -32,98 +35,87 @@ export type Peer = {
 
 export type PeerOptions = { readonly port?: number; readonly batchEventsMax?: number; readonly delayMs?: number };
 
-export function startPeer(options: PeerOptions = {}): Peer {
+type Answer = { readonly status: number; readonly headers?: Record<string, string>; readonly body: object };
+
+export async function startPeer(options: PeerOptions = {}): Promise<Peer> {
   const batchEventsMax = options.batchEventsMax ?? BATCH_EVENTS_MAX_DEFAULT;
   const counts = { deliveries: 0, requests: 0, inFlight: 0, inFlightMax: 0 };
   const events = new Map<string, Event>();
   const bodies: string[] = [];
   const faults: Fault[] = [];
 
-  function take(text: string): { results: ("stored" | "duplicate")[] } {
-    const results = (JSON.parse(`[${text}]`) as Event[]).map((event) => {
+  function take(text: string): ("stored" | "duplicate")[] {
+    return (JSON.parse(`[${text}]`) as Event[]).map((event) => {
       counts.deliveries += 1;
       const key = `${event.topic}/${event.event_id}`;
-      if (events.has(key)) return "duplicate" as const;
+      if (events.has(key)) return "duplicate";
       events.set(key, event);
-      return "stored" as const;
+      return "stored";
     });
-    return { results };
   }
 
-  async function answer(request: Request): Promise<Response> {
-    const url = new URL(request.url);
-    if (url.pathname !== "/publish" || request.method !== "POST") return problem(404, "Not Found");
-    const body = new Uint8Array(await request.arrayBuffer());
-    bodies.push(new TextDecoder().decode(body));
+  function answer(path: string, body: Buffer): Answer {
+    const parsed = parsePublishBody(body, { batchEventsMax });
+    if (parsed.ok) return { status: 200, body: replyTo(path, take(parsed.text)) };
+    const status = { malformed: 400, unacceptable: 422, too_many: 413 }[parsed.kind];
+    return { status, body: { title: "Refused", status, detail: parsed.detail, errors: parsed.errors } };
+  }
+
+  async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     counts.requests += 1;
+    const body = Buffer.concat(await Array.fromAsync(request));
+    bodies.push(body.toString());
     const fault = faults.shift() ?? peer.lasting;
     if (fault?.kind === "status") {
-      return problem(fault.status, "as told", { headers: fault.headers ?? {}, body: fault.body });
+      const about = { title: "as told", status: fault.status, ...fault.body };
+      return send(response, { status: fault.status, headers: fault.headers ?? {}, body: about });
     }
-    const parsed = parsePublishBody(body, { batchEventsMax });
-    if (!parsed.ok) {
-      const status = { malformed: 400, unacceptable: 422, too_many: 413 }[parsed.kind];
-      return problem(status, parsed.detail, { body: { detail: parsed.detail, errors: parsed.errors } });
-    }
-    const { results } = take(parsed.text);
-    if (options.delayMs !== undefined) await Bun.sleep(options.delayMs);
-    const reply = JSON.stringify(replyTo(url, results));
-    if (fault?.kind === "cut_reply") return cut(reply);
-    if (fault?.kind === "late_reply") await Bun.sleep(fault.ms);
-    return new Response(reply, { headers: { "content-type": "application/json" } });
+    const reply = answer(request.url ?? "", body);
+    const delayMs = fault?.kind === "late_reply" ? fault.ms : options.delayMs;
+    if (delayMs !== undefined) await Bun.sleep(delayMs);
+    if (fault?.kind === "cut_reply") return cut(response);
+    send(response, reply);
   }
 
-  const server = Bun.serve({
-    port: options.port ?? 0,
-    hostname: "127.0.0.1",
-    async fetch(request) {
-      counts.inFlight += 1;
-      counts.inFlightMax = Math.max(counts.inFlightMax, counts.inFlight);
-      return await answer(request).finally(() => {
-        counts.inFlight -= 1;
-      });
-    },
+  const server = createServer((request, response) => {
+    counts.inFlight += 1;
+    counts.inFlightMax = Math.max(counts.inFlightMax, counts.inFlight);
+    handle(request, response).finally(() => {
+      counts.inFlight -= 1;
+    });
   });
+  await new Promise<void>((resolve) => server.listen(options.port ?? 0, "127.0.0.1", resolve));
   const peer: Peer = {
-    url: `http://127.0.0.1:${server.port}`,
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     bodies,
     events,
     counts,
     faults,
     lasting: undefined,
-    stop: async () => await server.stop(true),
+    stop: async () => {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      server.closeAllConnections();
+      await closed;
+    },
   };
   return peer;
 }
 
-function replyTo(url: URL, results: readonly ("stored" | "duplicate")[]): object {
+function replyTo(path: string, results: readonly ("stored" | "duplicate")[]): object {
   const count = results.length;
-  if (url.searchParams.get("ack") !== "stored") return { status: "queued", count };
+  if (!path.endsWith("?ack=stored")) return { status: "queued", count };
   const unique = results.filter((result) => result === "stored").length;
   return { status: "stored", count, unique, duplicates: count - unique, dead_lettered: 0, results };
 }
 
-function problem(
-  status: number,
-  title: string,
-  extra: { headers?: Record<string, string>; body?: unknown } = {},
-): Response {
-  const about = { type: "about:blank", title, status, ...(extra.body as object | undefined) };
-  const headers = { ...extra.headers, "content-type": "application/problem+json" };
-  return new Response(JSON.stringify(about), { status, headers });
+function send(response: ServerResponse, answer: Answer): void {
+  const type = answer.status === 200 ? "application/json" : "application/problem+json";
+  response.writeHead(answer.status, { ...answer.headers, "content-type": type }).end(JSON.stringify(answer.body));
 }
 
-function cut(reply: string): Response {
-  const half = new TextEncoder().encode(reply.slice(0, 10));
-  let hasBegun = false;
-  const body = new ReadableStream({
-    pull(controller) {
-      if (hasBegun) return controller.error(new Error("cut"));
-      hasBegun = true;
-      controller.enqueue(half);
-    },
-  });
-  return new Response(body, { headers: { "content-type": "application/json" } });
+function cut(response: ServerResponse): void {
+  response.writeHead(200, { "content-type": "application/json", "content-length": "100" });
+  response.write('{"status":', () => response.socket?.destroy());
 }
 
 /** Waits for a state, for at most `ms`. */

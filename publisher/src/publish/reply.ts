@@ -42,7 +42,6 @@ export type Answer = {
 
 const RETRYABLE_STATUSES: ReadonlySet<number> = new Set([429, 500, 502, 503, 504]);
 
-/** A reason goes into a log line, and whoever answers may be anybody. */
 const REASON_CHARACTERS_MAX = 300;
 
 export function readReply(answer: Answer, expected: { ack: Acknowledgement; count: number }, nowMs: number): Reply {
@@ -68,7 +67,10 @@ export function readRetryAfter(value: string | null, nowMs: number): number {
 function readAcknowledgement(answer: Answer, expected: { ack: Acknowledgement; count: number }): Reply {
   const { status } = answer;
   if (!answer.contentType.toLowerCase().startsWith("application/json")) {
-    return foreign(status, `the reply is ${answer.contentType || "of no type"}, not JSON: is this an aggregator?`);
+    return foreign(
+      status,
+      tame(`the reply is ${answer.contentType || "of no type"}, not JSON: is this an aggregator?`),
+    );
   }
   const body = parseObject(answer.body);
   // A reply that was cut on its way says nothing of what became of the events.
@@ -107,7 +109,7 @@ function countVerdicts(results: unknown): Verdicts | undefined {
 function describe(status: number, problem: Record<string, unknown> | undefined): string {
   const said = problem?.["detail"] ?? problem?.["title"];
   const words = typeof said === "string" && said !== "" ? `${status}: ${said}` : `status ${status}`;
-  return words.slice(0, REASON_CHARACTERS_MAX);
+  return tame(words);
 }
 
 /** `/3/event_id` is about the fourth event; pointers to anything else name no event. */
@@ -121,9 +123,14 @@ function readPlaces(problem: Record<string, unknown> | undefined): ReadonlyMap<n
     const index = typeof pointer === "string" ? /^\/(\d{1,9})(?:\/|$)/.exec(pointer)?.[1] : undefined;
     if (index === undefined) continue;
     const words = `${pointer}: ${typeof detail === "string" ? detail : "not accepted"}`;
-    if (!places.has(Number(index))) places.set(Number(index), words.slice(0, REASON_CHARACTERS_MAX));
+    if (!places.has(Number(index))) places.set(Number(index), tame(words));
   }
   return places;
+}
+
+/** A reason goes into logs and onto terminals, and whoever answers may be anybody. */
+function tame(words: string): string {
+  return words.slice(0, REASON_CHARACTERS_MAX).replaceAll(/\p{Cc}/gu, " ");
 }
 
 function parseObject(text: string): Record<string, unknown> | undefined {

@@ -1,0 +1,158 @@
+import { afterEach, describe, expect, test } from "bun:test";
+import { type Peer, type PeerOptions, startPeer, until } from "./peer.ts";
+import { logLines, runPublisher, startPublisher } from "./publisher.ts";
+
+const peers: Peer[] = [];
+afterEach(async () => {
+  for (const peer of peers.splice(0)) await peer.stop();
+});
+
+async function start(options: PeerOptions = {}): Promise<Peer> {
+  const peer = await startPeer(options);
+  peers.push(peer);
+  return peer;
+}
+
+function summaryOf(stdout: string): Record<string, number> {
+  const summary = logLines(stdout).find((line) => line["msg"] === "SUMMARY");
+  return (summary ?? {}) as Record<string, number>;
+}
+
+describe("publisher simulate", () => {
+  test("is what runs without a subcommand, set up by the environment", async () => {
+    const peer = await start();
+    const env = {
+      TARGET_URL: peer.url,
+      TICK_INTERVAL_MS: "1",
+      COUNT: "300",
+      SEED: "7",
+      UUID_VERSION: "7",
+      LOG_LEVEL: "",
+    };
+    const { code, stdout } = await runPublisher([], { env });
+    expect(code).toBe(0);
+    expect(peer.counts.deliveries).toBe(300);
+    const sent = logLines(stdout).filter((line) => String(line["msg"]).startsWith("SENT"));
+    expect(sent.length).toBe(300);
+    const resent = sent.filter((line) => line["msg"] === "SENT DUPLICATE");
+    expect(resent.length).toBeGreaterThan(50);
+    expect(sent.every((line) => typeof line["event_id"] === "string" && line["status"] === 200)).toBe(true);
+    const summary = summaryOf(stdout);
+    expect(summary).toMatchObject({ sent: 300, acknowledged: 300, refused: 0, given_up: 0 });
+    expect(summary["sent_duplicate"]).toBe(resent.length);
+    expect(peer.events.size).toBe(300 - resent.length);
+  });
+
+  test("counts duplicates by what was acknowledged, so that unique = acknowledged − duplicates", async () => {
+    const peer = await start();
+    for (let n = 0; n < 40; n += 1) peer.faults.push({ kind: "status", status: n % 2 === 0 ? 422 : 503 });
+    const args = ["--target", peer.url, "--count", "200", "--tick-interval-ms", "1", "--retry-attempts-max", "1"];
+    const { code, stdout } = await runPublisher(args);
+    expect(code).toBe(1);
+    const summary = summaryOf(stdout);
+    expect(summary).toMatchObject({ sent: 200, refused: 20, given_up: 20, acknowledged: 160 });
+    expect(peer.events.size).toBe(160 - (summary["duplicates"] ?? 0));
+    expect(logLines(stdout).filter((line) => line["msg"] === "GIVEN UP").length).toBe(20);
+  });
+
+  test("a tick of a millisecond is a thousand events a second", async () => {
+    const peer = await start();
+    const { stdout } = await runPublisher(["--target", peer.url, "--count", "1500", "--tick-interval-ms", "1"]);
+    const summary = summaryOf(stdout);
+    // A loaded machine may skip ticks, never hide them: what was due was sent or is said to be skipped.
+    const due = (summary["sent"] ?? 0) + (summary["ticks_skipped"] ?? 0);
+    expect(due / (summary["seconds"] ?? 1)).toBeGreaterThan(900);
+    expect(due / (summary["seconds"] ?? 1)).toBeLessThan(1020);
+  });
+
+  test("a target that does not keep up: few in flight, ticks skipped and counted", async () => {
+    const peer = await start({ delayMs: 200 });
+    const args = ["--target", peer.url, "--tick-interval-ms", "1", "--in-flight-max", "2"];
+    const running = startPublisher(args);
+    const reader = running.ended;
+    await until("fifteen requests, which take 1,500 ticks", () => peer.counts.requests >= 15);
+    running.process.kill("SIGINT");
+    const { code, stdout } = await reader;
+    const summary = summaryOf(stdout);
+    expect(code).toBe(0);
+    expect(peer.counts.inFlightMax).toBe(2);
+    expect(summary["ticks_skipped"]).toBeGreaterThan(100);
+    expect(stdout).toContain("ticks skipped");
+    expect(summary["sent"]).toBe(summary["acknowledged"] ?? -1);
+  });
+
+  test("SIGTERM ends it with a summary after what was under way", async () => {
+    const peer = await start({ delayMs: 100 });
+    const running = startPublisher(["--target", peer.url, "--tick-interval-ms", "10"]);
+    await until("requests", () => peer.counts.requests > 10);
+    running.process.kill("SIGTERM");
+    const { code, stdout } = await running.ended;
+    expect(code).toBe(0);
+    const summary = summaryOf(stdout);
+    expect(summary["acknowledged"]).toBe(peer.counts.deliveries);
+    expect(summary["sent"]).toBe(peer.counts.deliveries);
+  });
+
+  test("a stop does not wait longer than it may, and counts what it leaves", async () => {
+    const peer = await start();
+    peer.lasting = { kind: "status", status: 503, headers: { "retry-after": "30" } };
+    const running = startPublisher(["--target", peer.url, "--tick-interval-ms", "10", "--stop-timeout-ms", "300"]);
+    await until("requests", () => peer.counts.requests > 3);
+    const startMs = performance.now();
+    running.process.kill("SIGINT");
+    const { code, stdout } = await running.ended;
+    expect(performance.now() - startMs).toBeLessThan(3000);
+    expect(code).toBe(1);
+    const summary = summaryOf(stdout);
+    expect(summary["given_up"]).toBe(summary["sent"] ?? -1);
+  });
+
+  test("a target that never answers ends it with 3, one that went away does not end it", async () => {
+    const gone = await start();
+    await gone.stop();
+    const args = ["--tick-interval-ms", "10", "--retry-attempts-max", "2", "--retry-delay-ms-max", "5"];
+    expect((await runPublisher(["--target", gone.url, ...args])).code).toBe(3);
+
+    const peer = await start();
+    const running = startPublisher(["--target", peer.url, ...args]);
+    await until("requests", () => peer.counts.requests > 3);
+    await peer.stop();
+    const back = await start({ port: Number(new URL(peer.url).port) });
+    await until("requests after its return", () => back.counts.requests > 3);
+    running.process.kill("SIGINT");
+    await running.ended;
+  });
+});
+
+describe("usage", () => {
+  test.each([
+    [["--tick-interval-ms", "0"], "a whole number from 1 to 3600000"],
+    [["--duplicate-ratio", "1.5"], "a number from 0 to 1"],
+    [["--target", "ftp://x"], "an http or https URL"],
+    [["--target", "http://user:secret@x"], "an http or https URL"],
+    [["--uuid-version", "5"], "Allowed choices are 4, 7"],
+    [["--unknown"], "unknown option"],
+    [["ship", "x.log", "--source", "s"], "--topic"],
+    [["ship", "x.log", "--source", "s", "--topic", "a b"], "white space"],
+    [["ship", "--follow", "--source", "s", "--topic", "a"], "--follow takes a file"],
+  ])("%j ends with 2 and says what it takes", async (args, words) => {
+    const { code, stderr } = await runPublisher(args);
+    expect(stderr).toContain(words);
+    expect(code).toBe(2);
+  });
+
+  test("a wrong environment variable is named", async () => {
+    const { code, stderr } = await runPublisher([], { env: { TICK_INTERVAL_MS: "fast" } });
+    expect(code).toBe(2);
+    expect(stderr).toContain("TICK_INTERVAL_MS");
+    expect(stderr).toContain("fast");
+  });
+
+  test("--version and --help are fine", async () => {
+    expect(await runPublisher(["--version"])).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/^\d+\.\d+\.\d+\n$/),
+    });
+    expect(await runPublisher(["--help"])).toMatchObject({ code: 0, stdout: expect.stringContaining("Exit codes:") });
+  });
+});
