@@ -51,6 +51,23 @@ export class Database {
     return this.use((sql) => sql.unsafe<Row[]>(text, [...parameters], { prepare: true }), deadlineMs);
   }
 
+  /** Fetches row by row, up to the first one with which `isEnough` says so. */
+  queryUntil(
+    text: string,
+    parameters: readonly (string | number | null)[],
+    isEnough: (row: Row) => boolean,
+    deadlineMs = DEADLINE_MS,
+  ): Promise<Row[]> {
+    return this.use(async (sql) => {
+      const rows: Row[] = [];
+      await sql.unsafe<Row[]>(text, [...parameters]).cursor(1, ([row]) => {
+        if (row !== undefined) rows.push(row);
+        return row !== undefined && isEnough(row) ? sql.CLOSE : undefined;
+      });
+      return rows;
+    }, deadlineMs);
+  }
+
   /** Runs statements in one transaction. */
   transaction<T>(work: (tx: Transaction) => Promise<T>, deadlineMs = DEADLINE_MS): Promise<T> {
     return this.use((sql) => sql.begin(work) as Promise<T>, deadlineMs);

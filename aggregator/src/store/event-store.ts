@@ -8,6 +8,8 @@ import recount from "./sql/recount.sql" with { type: "text" };
 import tally from "./sql/tally.sql" with { type: "text" };
 
 const PARTITIONS_AHEAD_DAYS = 7;
+/** A page of `/events` ends with the event that makes it this large. */
+const PAGE_BYTES_MAX = 8 * 1024 * 1024;
 /** A recount reads every row; it is asked for by a person, who may wait. */
 const RECOUNT_TIMEOUT_MS = 30 * 60_000;
 
@@ -29,28 +31,24 @@ export class PostgresEventStore implements EventStore, StoreKeeping {
     };
   }
 
+  /**
+   * A page ends early where its payloads grow large: rows are then rendered one by one until there are enough bytes.
+   * Stored sizes are compressed, so a page that looks small is small enough whatever it unpacks to.
+   */
   async events(query: EventsQuery): Promise<EventsPage> {
     const { topic, after, limit } = query;
+    const keys = [after?.timestamp ?? null, after?.event_id ?? null];
+    const text = topic === undefined ? eventsOfAllTopics : eventsOfTopic;
+    const place = topic === undefined ? [...keys, after?.topic ?? null] : [topic, ...keys];
     // One row more than asked for tells whether there is a next page.
-    const rows =
-      topic === undefined
-        ? await this.#database.query(eventsOfAllTopics, [
-            after?.timestamp ?? null,
-            after?.event_id ?? null,
-            after?.topic ?? null,
-            limit + 1,
-          ])
-        : await this.#database.query(eventsOfTopic, [
-            topic,
-            after?.timestamp ?? null,
-            after?.event_id ?? null,
-            limit + 1,
-          ]);
+    let rows = await this.#database.query(text, [...place, limit + 1, "false"]);
+    const isLarge = rows.some((row) => row["record"] === null);
+    if (isLarge) rows = await this.#database.queryUntil(text, [...place, limit + 1, "true"], hasReachedBytes());
     const page = rows.slice(0, limit);
     const last = page.at(-1);
     return {
       rows: page.map((row) => row["record"] as string),
-      next: rows.length > limit && last !== undefined ? toCursor(last) : undefined,
+      next: (isLarge || rows.length > limit) && last !== undefined ? toCursor(last) : undefined,
     };
   }
 
@@ -91,6 +89,15 @@ export class PostgresEventStore implements EventStore, StoreKeeping {
       })),
     };
   }
+}
+
+/** True from the row on with which a page is large enough. */
+function hasReachedBytes(): (row: Row) => boolean {
+  let bytes = 0;
+  return (row) => {
+    bytes += (row["record"] as string).length;
+    return bytes >= PAGE_BYTES_MAX;
+  };
 }
 
 function toCursor(row: Row) {
