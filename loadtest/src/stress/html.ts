@@ -9,14 +9,14 @@ const STYLE = `
   p { margin: 0; color: var(--soft); }
   .verdict { margin: 16px 0 20px; padding: 10px 14px; border-left: 5px solid var(--good); background: #eef8f2; font-weight: 600; color: var(--ink); }
   .verdict.failed { border-color: var(--bad); background: #fdeeed; }
-  .columns { display: grid; grid-template-columns: 1fr 1fr; gap: 0 36px; }
+  .columns { display: grid; grid-template-columns: minmax(0, 1fr) minmax(0, 1fr); gap: 0 40px; }
   table { border-collapse: collapse; width: 100%; font-size: 14px; font-variant-numeric: tabular-nums; }
   th { text-align: left; font-weight: 500; color: var(--soft); white-space: nowrap; padding-right: 16px; }
   td, th { border-bottom: 1px solid var(--rule); padding: 4px 8px 4px 0; vertical-align: top; }
   td.mark { color: var(--good); font-weight: 700; width: 18px; } tr.failed td { color: var(--bad); }
   td.figure { text-align: right; white-space: nowrap; }
   svg { width: 100%; height: auto; }
-  @media (max-width: 760px) { .columns { grid-template-columns: 1fr; } }`;
+  @media (max-width: 760px) { .columns { grid-template-columns: minmax(0, 1fr); } }`;
 
 function escaped(text: string): string {
   return text.replace(/[&<>"]/g, (character) => `&#${character.charCodeAt(0)};`);
@@ -37,7 +37,7 @@ function ratesOf(report: Report, field: "received" | "unique_processed" | "dupli
 
 function charts(report: Report): string {
   const rates: Line[] = [
-    { name: "received", colour: "#6b7a90", points: ratesOf(report, "received") },
+    { name: "received (all publishers)", colour: "#6b7a90", points: ratesOf(report, "received") },
     { name: "stored", colour: "#187a4b", points: ratesOf(report, "unique_processed") },
     { name: "duplicates dropped", colour: "#c77700", points: ratesOf(report, "duplicate_dropped") },
   ];

@@ -62,7 +62,7 @@ describe("the recount", () => {
 
   test("notices two callers that were told `stored` for one identity", () => {
     const told_stored = { found: 3, expected: 2 };
-    expect(failing({ ...good, sent: { ...good.sent, told_stored } })).toEqual(["callers told `stored`"]);
+    expect(failing({ ...good, sent: { ...good.sent, told_stored } })).toEqual(["callers told that theirs was stored"]);
   });
 
   test("notices a loss, a wrong sum in /stats, and a queue that does not drain", () => {

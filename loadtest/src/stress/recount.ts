@@ -93,7 +93,7 @@ function statsChecks({ sent, expected, growth, watched }: Evidence): Check[] {
     ),
     exactly("dead_lettered", watched.dead_lettered_growth, 0),
     exactly("lost", watched.lost_growth, 0),
-    exactly(`/stats replies that disagree (of ${number(watched.replies)})`, watched.violations.length, 0),
+    exactly(`wrong sums in ${number(watched.replies)} replies of /stats`, watched.violations.length, 0),
   ];
 }
 
@@ -106,7 +106,7 @@ function clientChecks({ sent, expected }: Evidence): Check[] {
     // The one caller that was told so may be among those whose reply was lost.
     const slack = sent.attempted - sent.acknowledged;
     const { found, expected: most } = sent.told_stored;
-    checks.push(between("callers told `stored`", found, Math.max(0, most - slack), most));
+    checks.push(between("callers told that theirs was stored", found, Math.max(0, most - slack), most));
   }
   return checks;
 }

@@ -12,7 +12,8 @@ export interface Report {
   readonly run: Run;
   readonly passed: boolean;
   readonly sending_s: number;
-  readonly drain_s: number;
+  /** From the end of k6 to the last of the run's events; undefined where the queue did not empty. */
+  readonly drain_s: number | undefined;
   readonly requests: number;
   readonly sent: Sent;
   readonly growth: TopicCounts;
@@ -60,7 +61,7 @@ export function facts(report: Report): [string, string][] {
       `${count(duplicates)} dropped (${((100 * duplicates) / Math.max(1, sent.acknowledged)).toFixed(1)} %)`,
     ],
     ["retried", lost],
-    ["queue empty", `${report.drain_s.toFixed(1)} s after the last request`],
+    ["queue empty", report.drain_s === undefined ? "never" : `${report.drain_s.toFixed(1)} s after the last request`],
     ["machine", `${machine.cores} × ${machine.processor}, ${machine.memory_gib} GiB, ${machine.system}`],
     ["versions", `k6 ${report.k6}, Bun ${machine.bun}`],
     ["seed", `${report.run.seed}`],

@@ -53,7 +53,13 @@ export class Summary {
     return Object.entries(this.#data.metrics).flatMap(([metric, { thresholds, values }]) =>
       Object.entries(thresholds ?? {})
         .filter(([, { ok }]) => !ok)
-        .map(([threshold]) => ({ metric, threshold, found: JSON.stringify(values) })),
+        .map(([threshold]) => ({ metric, threshold, found: figureOf(threshold, values) })),
     );
   }
+}
+
+/** The statistic that a threshold such as `p(99)<2000` speaks of. */
+function figureOf(threshold: string, values: Metric["values"]): string {
+  const value = values?.[/^[^<>=!\s]+/.exec(threshold)?.[0] ?? ""];
+  return value === undefined ? "unknown" : String(Math.round(value * 1_000) / 1_000);
 }

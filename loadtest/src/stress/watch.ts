@@ -62,6 +62,19 @@ export class Watch {
     return (performance.now() - this.#started_ms) / 1_000;
   }
 
+  /** The samples from the first that shows this run's events: before that k6 was preparing. Seconds count from there. */
+  get loaded(): Sample[] {
+    return this.samples.slice(this.#loadedFrom()).map((sample) => this.#sinceLoaded(sample));
+  }
+
+  #loadedFrom(): number {
+    return Math.max(0, this.samples.findIndex((sample) => sample.unique_processed > 0) - 1);
+  }
+
+  #sinceLoaded(sample: Sample): Sample {
+    return { ...sample, elapsed_s: sample.elapsed_s - (this.samples[this.#loadedFrom()]?.elapsed_s ?? 0) };
+  }
+
   /** Reads once. A service that is away for a moment (a restart under load) is no violation; a wrong sum is. */
   async sample(): Promise<Stats | undefined> {
     let stats: Stats;
@@ -95,8 +108,8 @@ export class Watch {
       while (this.#stopping !== undefined) {
         const stats = await this.sample();
         const latest = this.samples.at(-1);
-        if (stats !== undefined && latest !== undefined) {
-          onSample(latest);
+        if (stats !== undefined && latest !== undefined && latest.unique_processed > 0) {
+          onSample(this.#sinceLoaded(latest));
         }
         await Promise.race([Bun.sleep(POLL_MS), stopped]);
       }
@@ -109,12 +122,16 @@ export class Watch {
     await this.#loop;
   }
 
-  /** Waits until everything acknowledged has left the queue. False past the bound. */
-  async drained(acknowledged: number): Promise<boolean> {
-    const deadline_ms = performance.now() + DRAIN_MS_MAX;
+  /**
+   * Waits until everything acknowledged has left the queue.
+   * @returns after how many seconds it had; undefined past the bound
+   */
+  async drained(acknowledged: number): Promise<number | undefined> {
+    const began_ms = performance.now();
+    const deadline_ms = began_ms + DRAIN_MS_MAX;
     const before = processed(countsOf(this.#first, this.#topics));
     let seen = -1;
-    let grew_ms = performance.now();
+    let grew_ms = began_ms;
     while (performance.now() < deadline_ms) {
       const stats = await this.sample();
       const now = stats === undefined ? seen : processed(countsOf(stats, this.#topics)) - before;
@@ -124,10 +141,10 @@ export class Watch {
       }
       const quiet = seen >= acknowledged && performance.now() - grew_ms > QUIET_MS;
       if (stats !== undefined && (stats.queued === 0 || quiet)) {
-        return true;
+        return (grew_ms - began_ms) / 1_000;
       }
       await Bun.sleep(POLL_MS / 5);
     }
-    return false;
+    return undefined;
   }
 }
