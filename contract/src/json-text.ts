@@ -8,7 +8,7 @@
  * text is JSON; both end on any text, and what they say matters only if JSON.parse agrees that it is.
  */
 import { LONE_SURROGATE_FAULT, NUL_FAULT } from "./identifiers.ts";
-import { NUMBER_DIGITS_MAX, NUMBER_EXPONENT_MAX, PAYLOAD_DEPTH_MAX } from "./limits.ts";
+import { BODY_EXPONENTS_SUM_MAX, NUMBER_DIGITS_MAX, NUMBER_EXPONENT_MAX, PAYLOAD_DEPTH_MAX } from "./limits.ts";
 import { type Places, pointerToken } from "./places.ts";
 
 /** `deep`: do not parse. `faulty`: may be parsed, but holds a number or a string that cannot be kept. */
@@ -38,6 +38,7 @@ const SURROGATE_LAST = 0xdfff;
 export function judgeText(text: string, depthMax: number): TextVerdict {
   let verdict: TextVerdict = "clean";
   let depth = 0;
+  let exponents = 0;
   // The next backslash at or after `at`, or the end: most documents have none, and then no string is looked into.
   let backslashAt = indexOrEnd(text, "\\", 0);
   for (let at = 0; at < text.length; at++) {
@@ -58,7 +59,8 @@ export function judgeText(text: string, depthMax: number): TextVerdict {
     } else if (isDigit(code)) {
       const start = at;
       at = endOfNumber(text, at);
-      if (numberFault(text, start, at) !== undefined) verdict = "faulty";
+      exponents += exponentOf(text, start, at);
+      if (exponents > BODY_EXPONENTS_SUM_MAX || numberFault(text, start, at) !== undefined) verdict = "faulty";
       at--;
     }
   }
@@ -87,6 +89,7 @@ class FaultFinder {
   #depth = 0;
   /** The next string is a field's name. */
   #awaitsKey = false;
+  #exponents = 0;
   /** The last event that was found too deep: one such fault an event is enough. */
   #deepEvent = -1;
 
@@ -159,7 +162,11 @@ class FaultFinder {
   /** @returns the index of the last character that belongs to the number */
   #number(start: number): number {
     const end = endOfNumber(this.#text, start);
-    const fault = this.#isTooDeep ? undefined : numberFault(this.#text, start, end);
+    const exponentsBefore = this.#exponents;
+    this.#exponents += exponentOf(this.#text, start, end);
+    const isLast = exponentsBefore <= BODY_EXPONENTS_SUM_MAX && this.#exponents > BODY_EXPONENTS_SUM_MAX;
+    const sumFault = isLast ? EXPONENTS_FAULT : undefined;
+    const fault = this.#isTooDeep ? undefined : (numberFault(this.#text, start, end) ?? sumFault);
     if (fault !== undefined) this.#places.add(this.#pointer(), fault);
     return end - 1;
   }
@@ -229,6 +236,17 @@ function endOfNumber(text: string, start: number): number {
 
 function isNumberCode(code: number): boolean {
   return isDigit(code) || code === DOT || code === MINUS || code === PLUS || code === LOWER_E || code === UPPER_E;
+}
+
+const EXPONENTS_FAULT = `must not bring the sum of this request's exponents over ${BODY_EXPONENTS_SUM_MAX}`;
+
+/** Without its sign; 0 where there is none. */
+function exponentOf(text: string, start: number, end: number): number {
+  for (let at = start; at < end; at++) {
+    const code = text.charCodeAt(at);
+    if (code === LOWER_E || code === UPPER_E) return Math.abs(Number(text.slice(at + 1, end))) || 0;
+  }
+  return 0;
 }
 
 function numberFault(text: string, start: number, end: number): string | undefined {

@@ -29,6 +29,12 @@ export const NUMBER_DIGITS_MAX = 1000;
  */
 export const NUMBER_EXPONENT_MAX = 308;
 
+/**
+ * The exponents of one body, added up without their signs: `1e308` is five characters to send and 309 to show, and a body
+ * full of it would be fifty times as large in a reply as it was in the request.
+ */
+export const BODY_EXPONENTS_SUM_MAX = 4 * 1024 * 1024;
+
 /** Postgres keeps microseconds and rounds the rest, which can move an event into the next day. */
 export const TIMESTAMP_FRACTION_DIGITS_MAX = 6;
 

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { nearlyEvent, sample, validEvent } from "../test/arbitraries.ts";
+import { BODY_EXPONENTS_SUM_MAX } from "./limits.ts";
 import { type AcceptedBody, type ParsedBody, parsePublishBody, type RefusedBody } from "./publish-body.ts";
 
 const LIMITS = { batchEventsMax: 10_000 };
@@ -176,6 +177,18 @@ describe("a body is unacceptable", () => {
     const body = text.replace('"memory"', '"cpu_usage":1e999,"memory"').replace("12.5", '"\\ud800"');
     expect(refused(body).errors).toHaveLength(1);
     expect(refused(text.replace("{", '{"topic":"\\u0000",')).errors[0]?.pointer).toBe("/topic");
+  });
+
+  test("for exponents that would make its numbers far larger in a reply than they were in the request", () => {
+    const numbers = (count: number) => text.replace("12.5", `[${new Array(count).fill("1e-308").join(",")}]`);
+    const most = Math.floor(BODY_EXPONENTS_SUM_MAX / 308);
+    expect(accepted(numbers(most)).events).toHaveLength(1);
+    expect(refused(numbers(most + 100)).errors).toEqual([
+      {
+        pointer: `/payload/cpu_usage/${most}`,
+        detail: `must not bring the sum of this request's exponents over ${BODY_EXPONENTS_SUM_MAX}`,
+      },
+    ]);
   });
 
   test("where it nests too deep, however deep, without being parsed", () => {
