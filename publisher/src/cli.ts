@@ -52,6 +52,7 @@ export type ShipCommand = CommonSettings & ShipSettings & { readonly json: boole
 export type Commands = {
   simulate(command: SimulateCommand): Promise<void>;
   ship(command: ShipCommand): Promise<void>;
+  healthcheck(target: URL): Promise<void>;
 };
 
 export function buildProgram(commands: Commands): Command {
@@ -62,6 +63,7 @@ export function buildProgram(commands: Commands): Command {
     .exitOverride();
   program.addCommand(simulateCommand(commands), { isDefault: true });
   program.addCommand(shipCommand(commands));
+  program.addCommand(healthcheckCommand(commands));
   return program;
 }
 
@@ -193,14 +195,24 @@ function shipCommand(commands: Commands): Command {
   });
 }
 
+function healthcheckCommand(commands: Commands): Command {
+  return new Command("healthcheck")
+    .description("ask the target whether it is ready to take events: 0 it is, 1 it is not, 3 nothing answers")
+    .addOption(targetOption())
+    .exitOverride()
+    .action(async (options: { target: URL }) => await commands.healthcheck(options.target));
+}
+
+function targetOption(): Option {
+  return new Option("--target <url>", "the aggregator")
+    .env("TARGET_URL")
+    .argParser(httpUrl)
+    .default(new URL("http://127.0.0.1:8080"), "http://127.0.0.1:8080");
+}
+
 function withCommonOptions(command: Command, retryElapsedS: number): Command {
   return command
-    .addOption(
-      new Option("--target <url>", "the aggregator")
-        .env("TARGET_URL")
-        .argParser(httpUrl)
-        .default(new URL("http://127.0.0.1:8080"), "http://127.0.0.1:8080"),
-    )
+    .addOption(targetOption())
     .addOption(
       bounded("--retry-attempts-max <n>", "tries for one request, the first included", 1, 100_000, 1000).env(
         "RETRY_ATTEMPTS_MAX",

@@ -5,6 +5,7 @@
  */
 import { type Command, CommanderError } from "commander";
 import { buildProgram, type CommonSettings, EXIT, type ShipCommand, type SimulateCommand } from "./cli.ts";
+import { checkHealth } from "./healthcheck.ts";
 import { createLogger, type Logger, LogLimit, standardError, standardOutput } from "./log.ts";
 import { type Client, createClient } from "./publish/client.ts";
 import type { Acknowledgement } from "./publish/reply.ts";
@@ -116,6 +117,12 @@ function shipExitCode(
   return EXIT.fine;
 }
 
+async function runHealthcheck(target: URL): Promise<void> {
+  const { kind, detail } = await checkHealth(target);
+  (kind === "ready" ? process.stdout : process.stderr).write(`${detail}\n`);
+  exitCode = { ready: EXIT.fine, not_ready: EXIT.failure, unreachable: EXIT.unreachable }[kind];
+}
+
 /** Compose hands on an unset variable as an empty one. */
 function dropEmptyVariables(program: Command): void {
   for (const option of program.commands.flatMap((command) => command.options)) {
@@ -124,7 +131,7 @@ function dropEmptyVariables(program: Command): void {
 }
 
 try {
-  const program = buildProgram({ simulate: runSimulate, ship: runShip });
+  const program = buildProgram({ simulate: runSimulate, ship: runShip, healthcheck: runHealthcheck });
   dropEmptyVariables(program);
   await program.parseAsync(process.argv);
 } catch (error) {

@@ -70,6 +70,18 @@ describe("publisher ship --follow", () => {
     });
   });
 
+  test("a new file that begins like the old one shares only the beginning, and this is said", async () => {
+    await following("# header\none\n# header\n", async ({ peer, file, end }) => {
+      await until("the first file", has(peer, "# header", "one", "# header"));
+      await rename(file, `${file}.1`);
+      await writeFile(file, "# header\ntwo\n# header\none\n");
+      await until("the new file", has(peer, "# header", "one", "# header", "two", "# header", "one"));
+      const { summary, stderr } = await end();
+      expect(summary).toMatchObject({ read: 7, stored: 6, duplicates: 1 });
+      expect(stderr).toContain("begins like one before it");
+    });
+  });
+
   test("an old file's last line counts as complete when the file has been quiet", async () => {
     const body = async ({ peer, file }: Following) => {
       await until("the first line", has(peer, "one"));

@@ -55,6 +55,7 @@ export async function startPeer(options: PeerOptions = {}): Promise<Peer> {
   }
 
   function answer(path: string, body: Buffer): Answer {
+    if (path === "/readyz") return { status: 200, body: { status: "ready" } };
     const parsed = parsePublishBody(body, { batchEventsMax });
     if (parsed.ok) return { status: 200, body: replyTo(path, take(parsed.text)) };
     const status = { malformed: 400, unacceptable: 422, too_many: 413 }[parsed.kind];

@@ -124,6 +124,18 @@ describe("publisher simulate", () => {
   });
 });
 
+describe("publisher healthcheck", () => {
+  test("tells a target that is ready from one that is not, and from none", async () => {
+    const peer = await start();
+    const env = { TARGET_URL: peer.url };
+    expect(await runPublisher(["healthcheck"], { env })).toMatchObject({ code: 0, stdout: '{"status":"ready"}\n' });
+    peer.lasting = { kind: "status", status: 503 };
+    expect((await runPublisher(["healthcheck"], { env })).code).toBe(1);
+    await peer.stop();
+    expect((await runPublisher(["healthcheck"], { env })).code).toBe(3);
+  });
+});
+
 describe("usage", () => {
   test.each([
     [["--tick-interval-ms", "0"], "a whole number from 1 to 3600000"],

@@ -4,8 +4,8 @@
  * Owns: the HTTP call, its time-outs, and the decision to send the same bytes again. The body is made once, so each
  * retry carries the same event_id and the same content, and the aggregator can tell that it is the same event.
  * Promises: every call ends, in one of three ways, within the bounds of `RetryBounds` or when `signal` aborts.
- * Retries back off exponentially with full jitter (https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/),
- * so that publishers that lost the same aggregator don't come back all at once.
+ * Retries back off exponentially with full jitter, so that publishers that lost the same aggregator don't come back all
+ * at once: https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/
  */
 import {
   DelegateBackoff,

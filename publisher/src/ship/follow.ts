@@ -1,19 +1,20 @@
 /**
  * Follows a path as a log is written, rotated and truncated, until it is told to stop.
  *
- * A *tail* is one open file with the offset up to which it was read. The newest tail is the file that stands at the path.
- * Two loops share the list of tails:
+ * A *tail* is one open file with the offset up to which it was read. The newest tail is the file that stands at the
+ * path. Two loops share the list of tails:
  *
- * - The watcher looks at the path. Another file there (another device or inode) means rotation: it is opened at once, also
- *   while the reader waits for a slow aggregator, so that a file which is rotated away twice in an outage is still read.
+ * - The watcher looks at the path. Another file there (another device or inode) means rotation: it is opened at once,
+ *   also while the reader waits for a slow aggregator, so that a file which is rotated away twice in an outage is
+ *   still read.
  * - The reader takes what was appended to each tail, oldest first, and is the only one that closes any.
  *
  * Rotation: programs write to the old file until they are told to reopen, so an old tail is read on until nothing was
- * added to it for `rotatedIdleMs`; then its last line counts as complete and it is closed.
- * Truncation (also copytruncate): the file is shorter than what was read, or the bytes before the offset are no longer
- * those that were read, which finds a file that was cut and has grown past the offset since. It is read again from
- * its beginning. What was written between the last look and the cut is in nobody's hands; the log says so.
- * A line that is not complete waits for its end. At the stop it is left, and taken by the next run.
+ * added to it for `rotatedIdleMs`; then its last line counts as complete and it is closed. Truncation (also
+ * copytruncate): the file is shorter than what was read, or the bytes before the offset are no longer those that were
+ * read, which finds a file that was cut and has grown past the offset since. It is read again from its beginning. What
+ * was written between the last look and the cut is in nobody's hands; the log says so. A line that is not complete
+ * waits for its end. At the stop it is left, and taken by the next run.
  */
 import { type FileHandle, open, stat } from "node:fs/promises";
 import type { Logger } from "../log.ts";

@@ -1,10 +1,10 @@
 /**
  * Bytes into lines, each with its place in the file and the digest of everything up to it. No I/O.
  *
- * The digest is a chain: digest(line k) = SHA-256(digest(line k−1) ‖ bytes of line k), and 32 zero bytes before the first.
- * The line's end is no part of it, so a last line without one keeps its digest when the end is written later. Of an
- * overlong line only the first `lineBytesMax` bytes are held; the digest covers all of it, so the limit can be changed
- * without changing any identity. Memory: one line of at most `lineBytesMax` bytes.
+ * The digest is a chain: digest(line k) = SHA-256(digest(line k−1) ‖ bytes of line k), and 32 zero bytes before the
+ * first. The line's end is no part of it, so a last line without one keeps its digest when the end is written later.
+ * Of an overlong line only the first `lineBytesMax` bytes are held; the digest covers all of it, so the limit can be
+ * changed without changing any identity. Memory: one line of at most `lineBytesMax` bytes.
  */
 const NEWLINE = 0x0a;
 

@@ -18,8 +18,7 @@ export function createProgressBar(stream: NodeJS.WriteStream, totalBytes: number
       stream,
       clearOnComplete: false,
       hideCursor: true,
-      format:
-        "{bar} {percentage}% | {mib} MiB | {acknowledged} acknowledged | {duplicates} duplicates | {duration_formatted}",
+      format: "{bar} {percentage}% | {mib} MiB | {acknowledged} acknowledged | {duplicates} duplicates | {duration}s",
     },
     Presets.shades_classic,
   );

@@ -1,8 +1,8 @@
 /**
  * Gathers events into batches and keeps a few batches under way.
  *
- * Whoever adds waits while all places are taken, and so reads no further: memory is bounded by `inFlightMax` + 1 batches,
- * whatever the size of the file. When a batch can't be delivered the sender halts, and takes nothing more.
+ * Whoever adds waits while all places are taken, and so reads no further: memory is bounded by `inFlightMax` + 1
+ * batches, whatever the size of the file. When a batch can't be delivered the sender halts, and takes nothing more.
  */
 import { type DeliveryContext, deliver, type Halt } from "./delivery.ts";
 import type { LineEvent } from "./line-event.ts";

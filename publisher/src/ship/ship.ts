@@ -13,6 +13,7 @@ import { followLines } from "./follow.ts";
 import { lineNamespace } from "./identity.ts";
 import { type InputEnd, type LineTaker, openInput, readFileLines, readStreamLines } from "./input.ts";
 import { toLineEvent } from "./line-event.ts";
+import type { Line } from "./lines.ts";
 import { createProgressBar, noProgress, type Progress } from "./progress.ts";
 import { type BatchBounds, Sender } from "./sender.ts";
 import type { Tally } from "./tally.ts";
@@ -50,6 +51,9 @@ export type ShipResult = {
   readonly halted: string | undefined;
 };
 
+/** Rotations within one run whose first lines are remembered. */
+const BEGINNINGS_MAX = 1000;
+
 export async function ship(settings: ShipSettings, context: ShipContext): Promise<ShipResult> {
   const { log, tally, shutdown } = context;
   let progress: Progress = noProgress;
@@ -60,7 +64,7 @@ export async function ship(settings: ShipSettings, context: ShipContext): Promis
     tally,
     onSettled: (events) => progress.advance(sum(events.map((event) => event.fileBytes)), tally),
   });
-  const taker = createTaker(settings, sender);
+  const taker = createTaker(settings, sender, log);
   const source = await openSource(settings, context.stdin);
   if (source.kind === "file" && !settings.follow && context.terminal !== undefined) {
     progress = createProgressBar(context.terminal, source.sizeBytes);
@@ -80,12 +84,25 @@ export async function ship(settings: ShipSettings, context: ShipContext): Promis
   }
 }
 
-function createTaker(settings: ShipSettings, sender: Sender): LineTaker {
+function createTaker(settings: ShipSettings, sender: Sender, log: Logger): LineTaker {
   const { topic, source, zone } = settings;
   const namespace = lineNamespace(source, settings.identity);
+  const beginnings = new Set<string>();
+
+  /** The price of identity by content is paid here, so it is named here. */
+  function reportSharedBeginning(line: Line): void {
+    const beginning = Buffer.from(line.digest).toString("hex");
+    if (beginnings.has(beginning)) {
+      log.warn("this file begins like one before it: the lines in which they agree count as duplicates");
+    }
+    if (beginnings.size < BEGINNINGS_MAX) beginnings.add(beginning);
+  }
+
   return {
-    take: (line, referenceMs) =>
-      sender.add(toLineEvent(line, { topic, source, zone, namespace, referenceMs, nowMs: Date.now() })),
+    take: (line, referenceMs) => {
+      if (line.number === 1) reportSharedBeginning(line);
+      return sender.add(toLineEvent(line, { topic, source, zone, namespace, referenceMs, nowMs: Date.now() }));
+    },
     isClosed: () => sender.halt !== undefined,
   };
 }

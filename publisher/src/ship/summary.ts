@@ -9,10 +9,11 @@ export type ShipSummary = Tally & {
 
 export function summaryText(file: string, summary: ShipSummary): string {
   const { sent, acknowledged, stored, duplicates, dead_lettered, refused, given_up, unsent } = summary;
-  const verdicts = `${stored} stored, ${duplicates} duplicates${dead_lettered > 0 ? `, ${dead_lettered} dead letters` : ""}`;
+  const dead = dead_lettered > 0 ? `, ${dead_lettered} dead letters` : "";
+  const acknowledgements = `${acknowledged} acknowledged (${stored} stored, ${duplicates} duplicates${dead})`;
   const left = unsent > 0 ? `, ${unsent} read but not sent` : "";
   const name = file === "-" ? "stdin" : file;
-  const figures = `${sent} lines sent, ${acknowledged} acknowledged (${verdicts}), ${refused} refused, ${given_up} given up${left}`;
+  const figures = `${sent} lines sent, ${acknowledgements}, ${refused} refused, ${given_up} given up${left}`;
   const lines = [`${name}: ${figures} in ${summary.seconds.toFixed(1)} s`];
   if (summary.halted !== undefined) lines.push(`stopped: ${summary.halted}`);
   if (!summary.complete)

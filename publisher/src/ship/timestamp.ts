@@ -1,10 +1,10 @@
 /**
  * A line's own timestamp, where it has a common form. Pure, but for the machine's time zone where `zone` is "local".
  *
- * Known forms: ISO 8601 and its relatives (`2026-11-23 15:55:50,123`, dpkg, apt, RFC 5424, `time="…"`, nginx errors with
- * slashes), RFC 3164 syslog (`Nov 23 15:55:50`), the common log format (`[23/Nov/2026:15:55:50 +0000]`) and Apache's errors
- * (`[Mon Nov 23 15:55:50.123456 2026]`). A date somewhere in the message is not the line's time, so each form is looked
- * for where its programs write it. What does not exist in the calendar is no timestamp.
+ * Known forms: ISO 8601 and its relatives (`2026-11-23 15:55:50,123`, dpkg, apt, RFC 5424, `time="…"`, nginx errors
+ * with slashes), RFC 3164 syslog (`Nov 23 15:55:50`), the common log format (`[23/Nov/2026:15:55:50 +0000]`) and
+ * Apache's errors (`[Mon Nov 23 15:55:50.123456 2026]`). A date somewhere in the message is not the line's time, so
+ * each form is looked for where its programs write it. What does not exist in the calendar is no timestamp.
  */
 
 /** What a time without an offset is told in. Log files mean the clock of the machine that wrote them. */
@@ -41,9 +41,9 @@ const LABEL = String.raw`(?:[^\d]{0,80}["'\[(=:]\s*|[A-Za-z][\w-]{0,39} )?`;
 
 const OFFSET = String.raw`(?: ?(Z|z|UTC|GMT)\b| ?([+-])(\d{2}):?(\d{2})(?!\d)|([+-]\d{2})(?!\d))?`;
 
-const ISO = new RegExp(
-  String.raw`${START}${LABEL}(\d{4})([-/])(\d{2})\2(\d{2})(?:[Tt]| {1,2})(\d{2}):(\d{2})(?::(\d{2})${FRACTION})?${OFFSET}`,
-);
+const ISO_DATE = String.raw`(\d{4})([-/])(\d{2})\2(\d{2})`;
+const ISO_CLOCK = String.raw`(\d{2}):(\d{2})(?::(\d{2})${FRACTION})?`;
+const ISO = new RegExp(`${START}${LABEL}${ISO_DATE}(?:[Tt]| {1,2})${ISO_CLOCK}${OFFSET}`);
 const SYSLOG = new RegExp(String.raw`${START}${MONTH} {1,2}(\d{1,2}) (?:(\d{4}) )?${CLOCK}${FRACTION}(?=[\s:]|$)`);
 const COMMON_LOG = new RegExp(String.raw`\[(\d{2})/${MONTH}/(\d{4}):${CLOCK} ([+-])(\d{2})(\d{2})\]`);
 const APACHE_ERROR = new RegExp(String.raw`^\[[A-Z][a-z]{2} ${MONTH} {1,2}(\d{1,2}) ${CLOCK}${FRACTION} (\d{4})\]`);

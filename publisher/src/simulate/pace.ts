@@ -1,10 +1,10 @@
 /**
  * How many events are due, by a clock that never goes back. Pure.
  *
- * A timer asked for every millisecond fires late, and each time a little more; a pace that counts its firings runs slow.
- * This one asks the clock what is due, so lateness is made up for by the next look. What could not be begun waits, up to
- * `waitingMax`; past it ticks are skipped, and counted, so that a target that can't keep up is neither flooded later
- * nor hidden.
+ * A timer asked for every millisecond fires late, and each time a little more; a pace that counts its firings runs
+ * slow. This one asks the clock what is due, so lateness is made up for by the next look. What could not be begun
+ * waits, up to `waitingMax`; past it ticks are skipped, and counted, so that a target that can't keep up is neither
+ * flooded later nor hidden.
  */
 export class Pace {
   readonly #tickMs: number;

@@ -1,9 +1,9 @@
 /**
  * `publisher simulate`: sends one event a tick, some of them again, and counts what became of each.
  *
- * Control flow only: `pace.ts` says when, `world.ts` says what, the client says with which outcome. At most `inFlightMax`
- * requests are under way; ticks that find no place wait in the pace. Of each delivery exactly one is counted at the end:
- * sent = acknowledged + refused + given_up.
+ * Control flow only: `pace.ts` says when, `world.ts` says what, the client says with which outcome. At most
+ * `inFlightMax` requests are under way; ticks that find no place wait in the pace. Of each delivery exactly one is
+ * counted at the end: sent = acknowledged + refused + given_up.
  */
 import { type Logger, LogLimit } from "../log.ts";
 import type { Client } from "../publish/client.ts";
@@ -98,7 +98,7 @@ class SimulatorRun {
     return this.#shutdown.stopping.aborted || this.#wasUnreachable || this.#sent === this.#settings.count;
   }
 
-  /** Begins as many of the ticks that are due as there is room for: on every tick, and whenever a place becomes free. */
+  /** Begins as many of the due ticks as there is room for: on every tick, and whenever a place becomes free. */
   #begin(): void {
     this.#pace.advance(performance.now());
     this.#reportSkipped();
