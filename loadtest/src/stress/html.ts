@@ -14,7 +14,8 @@ const STYLE = `
   th { text-align: left; font-weight: 500; color: var(--soft); white-space: nowrap; padding-right: 16px; }
   td, th { border-bottom: 1px solid var(--rule); padding: 4px 8px 4px 0; vertical-align: top; }
   td.mark { color: var(--good); font-weight: 700; width: 18px; } tr.failed td { color: var(--bad); }
-  td.figure { text-align: right; white-space: nowrap; }
+  td.figure, th.figure { text-align: right; white-space: nowrap; }
+  td.figure:last-child, th.figure:last-child { padding-left: 20px; }
   svg { width: 100%; height: auto; }
   @media (max-width: 760px) { .columns { grid-template-columns: minmax(0, 1fr); } }`;
 
@@ -68,12 +69,12 @@ export function page(report: Report): string {
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Sekali: ${escaped(report.profile)}</title><style>${STYLE}</style></head>
 <body>
 <h1>Sekali: ${escaped(report.profile)}</h1>
-<p>${escaped(report.purpose)} · ${moment} UTC · run ${report.run.run}</p>
+<p>${escaped(report.purpose)} · ${moment} UTC</p>
 <p class="verdict${report.passed ? "" : " failed"}">${escaped(verdict(report))}</p>
 <div class="columns">
 <section><h2>What was measured</h2><table>${rows.join("")}</table></section>
 <section><h2>Recount (rows from ${escaped(report.rows_from)})</h2>
-<table><tr><th></th><th>figure</th><th>expected</th><th>found</th></tr>${checkRows(report)}${crossed.join("")}</table></section>
+<table><tr><th></th><th>figure</th><th class="figure">expected</th><th class="figure">found</th></tr>${checkRows(report)}${crossed.join("")}</table></section>
 </div>
 ${charts(report)}
 <p>k6's own page of the same run: ${escaped(report.files.dashboard.split("/").at(-1) ?? "")}</p>

@@ -41,7 +41,7 @@ export function percentiles(trend: Trend | undefined): string {
     return "not measured";
   }
   const [p50, p95, p99, max] = [trend.med, trend.p95, trend.p99, trend.max].map((ms) => ms.toFixed(1));
-  return `p50 ${p50} ms · p95 ${p95} ms · p99 ${p99} ms · max ${max} ms`;
+  return `p50 ${p50} · p95 ${p95} · p99 ${p99} · max ${max} ms`;
 }
 
 /** Name and value, in the order in which a reader wants them. */
@@ -64,7 +64,7 @@ export function facts(report: Report): [string, string][] {
     ["queue empty", report.drain_s === undefined ? "never" : `${report.drain_s.toFixed(1)} s after the last request`],
     ["machine", `${machine.cores} × ${machine.processor}, ${machine.memory_gib} GiB, ${machine.system}`],
     ["versions", `k6 ${report.k6}, Bun ${machine.bun}`],
-    ["seed", `${report.run.seed}`],
+    ["seed, run", `${report.run.seed}, ${report.run.run}`],
   ];
 }
 

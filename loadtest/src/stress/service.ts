@@ -15,7 +15,11 @@ export interface Stats extends StatsReply {
 }
 
 async function get(url: string): Promise<Response> {
-  const response = await fetch(url, { signal: AbortSignal.timeout(REQUEST_MS_MAX) });
+  const response = await fetch(url, { signal: AbortSignal.timeout(REQUEST_MS_MAX) }).catch((cause: unknown) => {
+    throw new Error(`nothing answers at ${url}: \`make up\` starts the service, TARGET_URL says where it is`, {
+      cause,
+    });
+  });
   if (!response.ok) {
     const text = (await response.text()).slice(0, 300);
     throw new Error(`GET ${url} answered ${response.status}: ${text}`);

@@ -21,7 +21,7 @@ import { type Progress, progressOn } from "./progress.ts";
 import { recount, type Sent } from "./recount.ts";
 import type { Report } from "./report.ts";
 import { type Rows, rowsFromEvents, rowsFromPostgres } from "./rows.ts";
-import { countsOf } from "./service.ts";
+import { countsOf, readStats } from "./service.ts";
 import { Summary } from "./summary.ts";
 import { Watch } from "./watch.ts";
 
@@ -163,6 +163,8 @@ export async function stress(options: StressOptions, say: (line: string) => void
   const { profile } = options;
   const folder = join(options.root, "loadtest", "reports");
   await mkdir(folder, { recursive: true });
+  // First the service: getting k6 can take minutes, and would be in vain where nothing answers.
+  await readStats(options.targets[0]);
   const k6 = await findK6(options.root, options.inherited, say);
   const watch = await Watch.begin(options.targets[0], LOAD_TOPICS);
   const run: Run = { run: randomUUID().replaceAll("-", ""), seed: options.seed, started_at_ms: Date.now() };
