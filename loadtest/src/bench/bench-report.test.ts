@@ -20,6 +20,7 @@ const result: BenchResult = {
   options: { rounds: 3, seconds: 5, ids: "v4" },
   machine: { processor: "p", cores: 2, memory_gib: 4, system: "s", bun: "1" },
   measured: { echo: [100, 50, 100].map(measured), single: [40, 20, 60].map(measured) },
+  visible: [],
 };
 
 test("a median is the middle, or between the two in the middle", () => {

@@ -1,6 +1,7 @@
 /** The benchmark's figures as a table, and as a page that needs nothing else. Pure. */
 import { type BenchResult, SUBJECTS, type Subject } from "./bench.ts";
 import type { Measured } from "./measure.ts";
+import type { Visible } from "./visible.ts";
 
 export interface Spread {
   readonly median: number;
@@ -119,7 +120,19 @@ export function benchTable(result: BenchResult): string {
       ({ subject }) =>
         `  The queue was not empty at the bound; the rate is of what was stored by then: ${SUBJECTS[subject]}`,
     );
-  return [conditions(result), "", ...drawn, "", ...compared, ...unfinished].join("\n");
+  const seen = visibleLine(result);
+  const notes = seen === undefined ? unfinished : [`  ${seen}`, ...unfinished];
+  return [conditions(result), "", ...drawn, "", ...compared, ...notes].join("\n");
+}
+
+/** Undefined where it was not measured. */
+export function visibleLine({ visible }: BenchResult): string | undefined {
+  if (visible.length === 0) {
+    return undefined;
+  }
+  const middle = (field: (one: Visible) => number): number => spread(visible.map(field)).median;
+  const worst = Math.max(...visible.map((one) => one.p99_ms));
+  return `from publish to visible in /events at ${whole(middle((one) => one.acknowledged_per_s))} single events/s (half the peak): p50 ${middle((one) => one.p50_ms).toFixed(0)} ms, p99 ${middle((one) => one.p99_ms).toFixed(0)} ms (worst round ${worst.toFixed(0)} ms); aim p99 below 100 ms`;
 }
 
 const BAR = { width: 1_040, label: 400, row: 34, top: 8 };
@@ -163,7 +176,7 @@ export function benchPage(result: BenchResult): string {
 </style></head><body>
 <h1>Sekali: benchmark</h1><p>${conditions(result)}</p>
 <h2>Events a second (median, with least and greatest)</h2>${barChart(result)}
-<h2>Beside the limits</h2><table><tr><th>measured</th><th>against</th><td>median</td><td>least … greatest</td><td>aim</td></tr>${compared.join("")}</table>
+<h2>Beside the limits</h2><table><tr><th>measured</th><th>against</th><td>median</td><td>least … greatest</td><td>aim</td></tr>${compared.join("")}</table><p>${visibleLine(result) ?? ""}</p>
 <h2>All figures (medians)</h2><table><tr>${head}</tr>${body.join("")}</table>
 </body></html>
 `;

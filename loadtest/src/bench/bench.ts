@@ -14,6 +14,7 @@ import { type Measured, type Measurement, measure, type Servers } from "./measur
 import { CONNECTIONS, EVENTS_PER_BATCH, storeAlone } from "./postgres-alone.ts";
 import { type Backing, migrate, type Program, startAggregator, startEcho, startNaive } from "./programs.ts";
 import { type IdVersion, templateFile } from "./templates.ts";
+import { measureVisible, type Visible } from "./visible.ts";
 import { findWrk } from "./wrk.ts";
 
 export const SUBJECTS = {
@@ -42,6 +43,8 @@ export interface BenchResult {
   readonly options: { readonly rounds: number; readonly seconds: number; readonly ids: IdVersion };
   readonly machine: Machine;
   readonly measured: Readonly<Partial<Record<Subject, readonly Measured[]>>>;
+  /** At half of what the same round reached with single events. */
+  readonly visible: readonly Visible[];
 }
 
 interface Bench {
@@ -55,6 +58,7 @@ interface Bench {
 /** Enough for a container's Postgres, and the same for all that is compared. */
 const POSTGRES_SETTINGS = { shared_buffers: "256MB", max_wal_size: "4GB" };
 const DRAIN_SECONDS_MAX = 30;
+const VISIBLE_SECONDS = 6;
 /** The naive design never catches up with a generator that does not wait; by then its rate is long settled. */
 const NAIVE_DRAIN_SECONDS_MAX = 5;
 
@@ -119,18 +123,34 @@ async function measureSubject(bench: Bench, subject: Subject, round: number): Pr
   }
 }
 
-async function rounds(bench: Bench, say: (line: string) => void): Promise<BenchResult["measured"]> {
+async function visibleAtHalfPeak(bench: Bench, peak_per_s: number, round: number): Promise<Visible> {
+  const program = await startAggregator(bench.options.root, bench.backing, `bench_visible_${round}`);
+  try {
+    return await measureVisible(program.base, Math.round(peak_per_s / 2), VISIBLE_SECONDS);
+  } finally {
+    await program.stop();
+  }
+}
+
+async function rounds(bench: Bench, say: (line: string) => void): Promise<Pick<BenchResult, "measured" | "visible">> {
   const measured: Partial<Record<Subject, Measured[]>> = {};
+  const visible: Visible[] = [];
   for (let round = 1; round <= bench.options.rounds; round += 1) {
+    const label = `round ${round}/${bench.options.rounds}`;
     for (const subject of bench.options.only) {
       bench.options.signal.throwIfAborted();
       const one = await measureSubject(bench, subject, round);
       measured[subject] = [...(measured[subject] ?? []), one];
       const rate = Math.round(one.rate).toLocaleString("en-GB");
-      say(`round ${round}/${bench.options.rounds}  ${rate.padStart(9)} events/s  ${SUBJECTS[subject]}`);
+      say(`${label}  ${rate.padStart(9)} events/s  ${SUBJECTS[subject]}`);
+      if (subject === "single") {
+        const seen = await visibleAtHalfPeak(bench, one.rate, round);
+        visible.push(seen);
+        say(`${label}  ${seen.p99_ms.toFixed(0).padStart(9)} ms p99    from publish to visible at half of that`);
+      }
     }
   }
-  return measured;
+  return { measured, visible };
 }
 
 export async function runBench(options: BenchOptions, say: (line: string) => void): Promise<BenchResult> {
@@ -145,9 +165,9 @@ export async function runBench(options: BenchOptions, say: (line: string) => voi
     const began_at = new Date().toISOString();
     const backing = { redis_url: redis.url, postgres_url: postgres.url };
     const bench: Bench = { options, wrk, templates, servers: { redis, postgres }, backing };
-    const measured = await rounds(bench, say);
+    const found = await rounds(bench, say);
     const { rounds: repeated, seconds, ids } = options;
-    return { began_at, options: { rounds: repeated, seconds, ids }, machine: machine(), measured };
+    return { began_at, options: { rounds: repeated, seconds, ids }, machine: machine(), ...found };
   } finally {
     await Promise.allSettled([redis.stop(), postgres.stop()]);
     await rm(folder, { recursive: true, force: true });
