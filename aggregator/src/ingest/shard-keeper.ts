@@ -186,9 +186,11 @@ export class ShardKeeper {
       const heads = await this.#queue.heads(this.#shards);
       heads.forEach((head, shard) => {
         const floor = this.#floors.get(shard);
-        const sound = head !== undefined && (floor === undefined || !isAfter(floor, head));
-        if (!sound && this.#open.has(shard)) this.#close(shard);
-        else if (!this.#open.has(shard)) void this.#takeUp(shard);
+        const epoch = this.#open.get(shard);
+        // Another epoch than this process adds to: another process has found a loss, of which this one may know more.
+        const sound = head !== undefined && head.epoch === epoch && (floor === undefined || !isAfter(floor, head));
+        if (epoch === undefined) void this.#takeUp(shard);
+        else if (!sound) this.#close(shard);
       });
     } catch {
       // The link reports its own failures; the next check looks again.

@@ -33,13 +33,18 @@ interface Trim {
   readonly bytesIn: number | undefined;
 }
 
+interface TrimSlot {
+  running: Promise<void> | undefined;
+  next: Trim | undefined;
+}
+
 export class RedisQueue implements Queue {
   readonly #prefix: string;
   readonly #installation: string;
   readonly #channel: string;
   /** Marks this process's own signals, which its hub has already had. */
   readonly #self = crypto.randomUUID().slice(0, 8);
-  readonly #trims = new Map<number, { running: boolean; next: Trim | undefined }>();
+  readonly #trims = new Map<number, TrimSlot>();
 
   readonly link: RedisLink;
 
@@ -93,20 +98,21 @@ export class RedisQueue implements Queue {
   }
 
   /** Trims of one shard follow each other; those that come while one is under way become one. */
-  async trim(shard: number, position: Position, bytesIn: number | undefined): Promise<void> {
-    const slot = this.#trims.get(shard) ?? { running: false, next: undefined };
+  trim(shard: number, position: Position, bytesIn: number | undefined): Promise<void> {
+    const slot = this.#trims.get(shard) ?? { running: undefined, next: undefined };
     this.#trims.set(shard, slot);
     slot.next = { position, bytesIn };
-    if (slot.running) return;
-    slot.running = true;
-    try {
-      while (slot.next !== undefined) {
-        const next: Trim = slot.next;
-        slot.next = undefined;
-        await this.#trimNow(shard, next);
-      }
-    } finally {
-      slot.running = false;
+    slot.running ??= this.#runTrims(shard, slot).finally(() => {
+      slot.running = undefined;
+    });
+    return slot.running;
+  }
+
+  async #runTrims(shard: number, slot: TrimSlot): Promise<void> {
+    while (slot.next !== undefined) {
+      const next = slot.next;
+      slot.next = undefined;
+      await this.#trimNow(shard, next);
     }
   }
 

@@ -77,7 +77,8 @@ export class WorkerPool {
       const shards = this.#dispatcher.shards;
       const heads = shards.length === 0 ? [] : await this.#queue.heads(shards);
       shards.forEach((shard, index) => {
-        if (isAhead(heads[index], this.#worker.lastSeen(shard))) this.#dispatcher.wake(shard);
+        const isBehind = isAhead(heads[index], this.#worker.lastSeen(shard));
+        if (isBehind || this.#worker.needsTrim(shard)) this.#dispatcher.wake(shard);
       });
     } catch (error) {
       this.#log.debug({ reason: String(error) }, "Poll failed");

@@ -47,6 +47,8 @@ export class ShardWorker {
   readonly #backoffs = new Map<number, IBackoff<unknown>>();
   readonly #stuck = new Map<number, Stuck>();
   readonly #oldest = new Map<number, number>();
+  /** Shards whose last trim is known to have reached Redis: their share of the queue's bounds is free again. */
+  readonly #trimmed = new Set<number>();
 
   constructor(queue: Queue, store: BatchStore, hub: SignalHub, log: Logger, deliveries: DeliveryLog) {
     this.#queue = queue;
@@ -63,6 +65,11 @@ export class ShardWorker {
   /** The position last seen, which may be behind. */
   lastSeen(shard: number): Position | undefined {
     return this.#standings.get(shard);
+  }
+
+  /** True if Redis may still count what is committed as waiting. */
+  needsTrim(shard: number): boolean {
+    return !this.#trimmed.has(shard);
   }
 
   /** One transaction at most. */
@@ -85,7 +92,9 @@ export class ShardWorker {
     const { entries, head } = await this.#queue.read(shard, from, limit, BATCH_BYTES_MAX);
     const first = entries[0];
     if (first === undefined) {
-      return head === undefined || head.seq <= from.seq ? { kind: "quiet" } : this.#skipGap(shard, from, head);
+      if (head !== undefined && head.seq > from.seq) return this.#skipGap(shard, from, head);
+      if (this.needsTrim(shard)) this.#trim(shard, from, undefined);
+      return { kind: "quiet" };
     }
     this.#oldest.set(shard, first.addedAtMs ?? 0);
     const firstSeq = firstSeqOf(first, from.seq);
@@ -129,8 +138,16 @@ export class ShardWorker {
     const position = last.position;
     this.#standings.set(shard, { ...position, fence: from.fence });
     this.#hub.emit({ kind: "moved", shard, position });
-    // Trimming is housekeeping: what one trim misses, the next one does.
-    this.#queue.trim(shard, position, last.content?.bytesIn).catch(() => {});
+    this.#trim(shard, position, last.content?.bytesIn);
+  }
+
+  /** Housekeeping, which nobody waits for: what one trim misses, the next one does, at the latest after the slow poll. */
+  #trim(shard: number, position: Position, bytesIn: number | undefined): void {
+    this.#trimmed.delete(shard);
+    this.#queue.trim(shard, position, bytesIn).then(
+      () => this.#trimmed.add(shard),
+      () => {},
+    );
   }
 
   /** Nothing was changed: another worker holds the shard, or has moved it, or a producer has taken it up. */

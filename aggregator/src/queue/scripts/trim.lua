@@ -3,9 +3,11 @@
 -- KEYS  head, stream, tail (a list of 'ms bytes id')
 -- ARGV  epoch, seq, bytes_in of the last committed entry or '', tail_ms_max, tail_bytes_max, channel, signal
 local id = ARGV[1] .. '-' .. ARGV[2]
-local head = redis.call('HMGET', KEYS[1], 'epoch', 'committed', 'bytes_out')
+local head = redis.call('HMGET', KEYS[1], 'epoch', 'committed', 'bytes_out', 'seq', 'bytes_in')
 if head[2] and tonumber(ARGV[2]) > tonumber(head[2]) then redis.call('HSET', KEYS[1], 'committed', ARGV[2]) end
 local known_bytes = ARGV[3] ~= '' and head[1] == ARGV[1]
+-- Nothing waits: so none of the bytes that were added does, even where nobody remembers how many they were.
+if head[4] == ARGV[2] then redis.call('HSET', KEYS[1], 'bytes_out', head[5]) end
 if known_bytes and tonumber(ARGV[3]) > tonumber(head[3]) then redis.call('HSET', KEYS[1], 'bytes_out', ARGV[3]) end
 
 local time = redis.call('TIME')
