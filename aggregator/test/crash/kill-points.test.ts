@@ -121,7 +121,7 @@ test("killed before the commit; the orphaned statement dies with its backend", a
   const blockade = await blockMarked();
   const orphan = await blockade.waiting();
   await stack.aggregators[0]?.kill();
-  await stack.sql`SELECT pg_terminate_backend(${orphan})`;
+  await stack.sql`SELECT pg_terminate_backend(${orphan.pid})`;
   await blockade.lift();
   await stack.start();
   await expectAllExact();

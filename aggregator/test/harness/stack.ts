@@ -22,12 +22,16 @@ export interface StackOptions {
   readonly servers?: BackingServers;
 }
 
+/** Nothing listens on the port of the discard service. */
+const NOWHERE = "http://127.0.0.1:9";
+
 let opened = 0;
 
 export class Stack {
   readonly aggregators: AggregatorProcess[] = [];
   readonly ledger = new Ledger();
   readonly publisher = new Publisher(() => this.url, this.ledger);
+  readonly #publishable: AggregatorProcess[] = [];
   readonly #watches: StatsWatch[] = [];
 
   /** Schema and key prefix. */
@@ -85,8 +89,10 @@ export class Stack {
   /** Starts one more aggregator without waiting for it. */
   async spawn(env: Record<string, string> = {}): Promise<AggregatorProcess> {
     const name = `${this.name}-${this.aggregators.length + 1}`;
-    const aggregator = await AggregatorProcess.spawn(this.environment(env), name);
+    const settings = this.environment(env);
+    const aggregator = await AggregatorProcess.spawn(settings, name);
     this.aggregators.push(aggregator);
+    if (settings["ROLES"] !== "worker") this.#publishable.push(aggregator);
     return aggregator;
   }
 
@@ -95,10 +101,10 @@ export class Stack {
     return await (await this.spawn(env)).ready();
   }
 
-  /** Where to publish and ask now: the youngest aggregator that runs. */
+  /** Where to publish and ask now: the youngest aggregator that runs and takes publishes. */
   get url(): string {
-    const running = this.aggregators.findLast((aggregator) => aggregator.isRunning);
-    return (running ?? this.aggregators.at(-1))?.url ?? "http://127.0.0.1:9";
+    const running = this.#publishable.findLast((aggregator) => aggregator.isRunning);
+    return (running ?? this.#publishable.at(-1))?.url ?? NOWHERE;
   }
 
   /** Watches `/stats` of the youngest aggregator until the stack is found exact, or closed. */
@@ -126,8 +132,11 @@ export class Stack {
     await Promise.allSettled(this.#watches.map((watch) => watch.stop()));
     this.redisLink.close();
     this.postgresLink.close();
-    await this.sql.unsafe(`DROP SCHEMA IF EXISTS "${this.name}" CASCADE`).catch(() => undefined);
-    await this.sql.end({ timeout: 1 });
+    // A test that failed may have left a transaction open; it ends with its connection, and so do its locks.
+    await this.sql.end({ timeout: 0 });
+    const cleaner = openDatabase({ url: this.postgres.url, schema: this.name, connections: 1 });
+    await cleaner.unsafe(`DROP SCHEMA IF EXISTS "${this.name}" CASCADE`).catch(() => undefined);
+    await cleaner.end({ timeout: 1 });
   }
 }
 
