@@ -9,10 +9,10 @@ import { join, relative } from "node:path";
 export const K6_VERSION = "v1.8.1";
 const PROBE_MS_MAX = 10_000;
 const INSTALL_MS_MAX = 600_000;
-/** Where the Compose service sees this project; it shares the host's network, so that URLs stay as they are. */
+/** How the Compose service sees this project, and the aggregator beside it. */
 const COMPOSE_ROOT = "/sekali";
-const COMPOSE_PROFILE = "stress";
-const REPORTS = "loadtest/reports";
+const COMPOSE_PROFILE = "k6";
+const COMPOSE_TARGET = "http://aggregator:8080";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -25,6 +25,17 @@ export interface K6 {
   readonly inherited: Environment;
   /** A path of this project as k6 sees it. */
   path(file: string): string;
+  /** A base URL of the service as k6 sees it. */
+  target(url: string): string;
+}
+
+/** What finding k6 depends on. */
+export interface Search {
+  /** The project's folder. */
+  readonly root: string;
+  readonly inherited: Environment;
+  readonly targets: readonly string[];
+  readonly say: (line: string) => void;
 }
 
 async function output(command: string[], milliseconds = PROBE_MS_MAX): Promise<string | undefined> {
@@ -44,7 +55,7 @@ async function native(path: string, origin: string, inherited: Environment): Pro
   if (version === undefined || version.startsWith("v0.")) {
     return undefined;
   }
-  return { version, origin, command: [path], inherited, path: (file) => file };
+  return { version, origin, command: [path], inherited, path: (file) => file, target: (url) => url };
 }
 
 async function fromGo(inherited: Environment): Promise<K6 | undefined> {
@@ -53,27 +64,47 @@ async function fromGo(inherited: Environment): Promise<K6 | undefined> {
   return gopath !== undefined && existsSync(path) ? native(path, "Go's folder", inherited) : undefined;
 }
 
-async function fromCompose(root: string, inherited: Environment): Promise<K6 | undefined> {
+/**
+ * In its container k6 has a loopback of its own, so it reaches the service by its name there. That is only the same
+ * service where Compose itself publishes it at the given address.
+ */
+function composeTargets(published: string | undefined, targets: readonly string[]): Map<string, string> | undefined {
+  const seen = new Map<string, string>();
+  for (const target of targets) {
+    const { hostname, port } = new URL(target);
+    const isLoopback = ["127.0.0.1", "localhost", "[::1]"].includes(hostname);
+    if (isLoopback && port !== published?.split(":").at(-1)) {
+      return undefined;
+    }
+    seen.set(target, isLoopback ? COMPOSE_TARGET : target);
+  }
+  return seen;
+}
+
+async function fromCompose({ root, inherited, targets }: Search): Promise<K6 | undefined> {
   const compose = ["docker", "compose", "--project-directory", root, "--profile", COMPOSE_PROFILE];
-  // The daemon must answer, and the project must have the service: the client alone runs nothing.
+  // The project must have the service, and the daemon must answer: the client alone runs nothing.
   const services = await output([...compose, "config", "--services"]);
   if (!services?.split("\n").includes("k6") || (await output(["docker", "info"])) === undefined) {
     return undefined;
   }
-  // The project is mounted read-only; the reports must be written, and by whoever asked for them.
-  const owner = `${process.getuid?.() ?? 0}:${process.getgid?.() ?? 0}`;
-  const reports = `${join(root, REPORTS)}:${join(COMPOSE_ROOT, REPORTS)}`;
-  const command = [...compose, "run", "--rm", "--no-deps", "-T", "--user", owner, "--volume", reports];
+  const seen = composeTargets(await output([...compose, "port", "aggregator", "8080"]), targets);
+  const command = [...compose, "run", "--rm", "--no-deps", "-T"];
+  const version = seen && (await output([...command, "k6", "version"], INSTALL_MS_MAX));
+  if (seen === undefined || version === undefined) {
+    return undefined;
+  }
   return {
-    version: (await output([...command, "k6", "version"], INSTALL_MS_MAX))?.split(" ")[1] ?? "unknown",
+    version: version.split(" ")[1] ?? "unknown",
     origin: "Compose profile",
     command,
     inherited,
     path: (file) => join(COMPOSE_ROOT, relative(root, file)),
+    target: (url) => seen.get(url) ?? url,
   };
 }
 
-async function installed(root: string, inherited: Environment, say: (line: string) => void): Promise<K6 | undefined> {
+async function installed({ root, inherited, say }: Search): Promise<K6 | undefined> {
   if ((await output(["go", "version"])) === undefined) {
     return undefined;
   }
@@ -88,16 +119,16 @@ async function installed(root: string, inherited: Environment, say: (line: strin
   return (await child.exited) === 0 ? native(join(bin, "k6"), "go install", inherited) : undefined;
 }
 
-/** @param root the project's folder */
-export async function findK6(root: string, inherited: Environment, say: (line: string) => void): Promise<K6> {
+export async function findK6(search: Search): Promise<K6> {
+  const { root, inherited } = search;
   const onPath = Bun.which("k6");
   const own = join(root, ".tools", "bin", "k6");
   const found =
     (onPath === null ? undefined : await native(onPath, "the path", inherited)) ??
     (existsSync(own) ? await native(own, "the project's tools", inherited) : undefined) ??
     (await fromGo(inherited)) ??
-    (await fromCompose(root, inherited)) ??
-    (await installed(root, inherited, say));
+    (await fromCompose(search)) ??
+    (await installed(search));
   if (found === undefined) {
     throw new Error(
       `k6 1.0 or later is needed and was not found on the path, in .tools/bin, in Go's folder or as a Compose service.

@@ -126,7 +126,7 @@ async function load(k6: K6, options: StressOptions, run: Run, files: Files): Pro
       LOAD_RUN: run.run,
       LOAD_SEED: String(run.seed),
       LOAD_STARTED_AT_MS: String(run.started_at_ms),
-      LOAD_TARGETS: options.targets.join(","),
+      LOAD_TARGETS: options.targets.map((url) => k6.target(url)).join(","),
       LOAD_SUMMARY_FILE: k6.path(files.summary),
     },
     log: files.log,
@@ -165,7 +165,7 @@ export async function stress(options: StressOptions, say: (line: string) => void
   await mkdir(folder, { recursive: true });
   // First the service: getting k6 can take minutes, and would be in vain where nothing answers.
   await readStats(options.targets[0]);
-  const k6 = await findK6(options.root, options.inherited, say);
+  const k6 = await findK6({ ...options, say });
   const watch = await Watch.begin(options.targets[0], LOAD_TOPICS);
   const run: Run = { run: randomUUID().replaceAll("-", ""), seed: options.seed, started_at_ms: Date.now() };
   const files = filesOf(folder, profile, run);
