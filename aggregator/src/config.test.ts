@@ -76,7 +76,8 @@ describe("a value", () => {
     ["DATABASE_URL", "postgresql://u@h/d", "databaseUrl", "postgresql://u@h/d"],
     ["BROKER_URL", "rediss://h:1", "brokerUrl", "rediss://h:1"],
   ] as const)("%s=%s is taken", (name, value, field, expected) => {
-    expect(read({ [name]: value })[field]).toEqual(expected);
+    const taken: unknown = read({ [name]: value })[field];
+    expect(taken).toEqual(expected);
   });
 
   test.each([
@@ -172,12 +173,16 @@ describe("the queue's bounds leave room for one request in each shard", () => {
   test("of events", () => {
     expect(read({ SHARDS: "4", BATCH_EVENTS_MAX: "100", QUEUE_EVENTS_MAX: "400" }).queueEventsMax).toBe(400);
     const message = complaint({ SHARDS: "4", BATCH_EVENTS_MAX: "100", QUEUE_EVENTS_MAX: "399" });
-    expect(message).toStartWith("QUEUE_EVENTS_MAX is 399; with 4 shards and BATCH_EVENTS_MAX 100 it takes at least 400");
+    expect(message).toStartWith(
+      "QUEUE_EVENTS_MAX is 399; with 4 shards and BATCH_EVENTS_MAX 100 it takes at least 400",
+    );
   });
 
   test("of bytes", () => {
     expect(read({ SHARDS: "4", BODY_BYTES_MAX: "2048", QUEUE_BYTES_MAX: "8192" }).queueBytesMax).toBe(8192);
     const message = complaint({ SHARDS: "4", BODY_BYTES_MAX: "2048", QUEUE_BYTES_MAX: "8191" });
-    expect(message).toStartWith("QUEUE_BYTES_MAX is 8191; with 4 shards and BODY_BYTES_MAX 2048 it takes at least 8192");
+    expect(message).toStartWith(
+      "QUEUE_BYTES_MAX is 8191; with 4 shards and BODY_BYTES_MAX 2048 it takes at least 8192",
+    );
   });
 });

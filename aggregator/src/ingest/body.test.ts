@@ -21,7 +21,7 @@ function chunked(chunks: readonly string[]) {
   return { taken, body };
 }
 
-function request(body: BodyInit | null, headers: Record<string, string> = {}): Request {
+function request(body: string | ReadableStream<Uint8Array> | null, headers: Record<string, string> = {}): Request {
   return new Request("http://test/publish", { method: "POST", body, headers });
 }
 
