@@ -1,20 +1,22 @@
 /**
- * What a run sends, worked out from its seed. Pure, and read from both sides: k6 prepares its bodies with it, and the
- * recount works out with it, delivery by delivery, which identities must be in the database. Neither has to believe what
- * the other one counted.
+ * What a run sends, worked out from its seed. Pure, and read from both sides: k6 prepares its bodies with it, and
+ * the recount works out with it, delivery by delivery, which identities must be in the database. Neither has to
+ * believe what the other one counted.
  *
- * - The *seed* fixes the pattern: which deliveries are duplicates, of which event, on which topic, with what content.
+ * - The *seed* fixes the pattern: which deliveries are duplicates, of which event, on which topic, with what
+ *   content.
  * - The *run* (128 random bits) fixes the identities, so that the same seed can be sent again to the same database.
  *
- * Identities are numbered 0, 1, 2 … in the order in which a stream first sends them. So the first n deliveries of a stream
- * hold exactly 1 + (their greatest number) distinct identities.
+ * Identities are numbered 0, 1, 2 … in the order in which a stream first sends them. So the first n deliveries of a
+ * stream hold exactly 1 + (their greatest number) distinct identities.
  */
 import { DUPLICATE_RATIO, SOURCES, TOPICS } from "../../contract/src/simulation.ts";
 import { type RaceName, type RaceProfile, requestsPrepared, type Stream, type StreamName } from "./profiles.ts";
 
 /**
- * The publisher's topics under a name of their own, because a simulator may be sending to the same service: what these
- * topics grow by is this run's alone. They are few and fixed, because the number of topics in an installation is bounded.
+ * The publisher's topics under a name of their own, because a simulator may be sending to the same service: what
+ * these topics grow by is this run's alone. They are few and fixed, because the number of topics in an installation
+ * is bounded.
  */
 export const LOAD_TOPICS: readonly string[] = TOPICS.map((topic) => `load.${topic}`);
 
@@ -38,7 +40,10 @@ export interface PreparedRequest {
   readonly fresh: number;
 }
 
-/** A publisher repeats what it sent a moment ago, not what it sent last week: a duplicate repeats one of the last few. */
+/**
+ * A publisher repeats what it sent a moment ago, not what it sent last week: a duplicate repeats one of the last
+ * few.
+ */
 const RECENT_IDENTITIES_MAX = 500;
 
 /** Each kind of stream has numbers of its own, so that no two streams ever make the same identity. */
@@ -91,8 +96,17 @@ function identity(run: Run, lane: number, number: number): Identity {
 
 function eventText(run: Run, lane: number, number: number, { topic, event_id }: Identity): string {
   const dice = mixed(run.seed ^ mixed(number + lane));
-  const payload = `{"cpu_usage":${(dice % 1_000) / 10},"memory":${128 + (dice % 8_192)},"status":"${pick(["ok", "warning", "error"], dice >>> 8)}"}`;
-  return `{"topic":"${topic}","event_id":"${event_id}","timestamp":"${timestamp(run, number)}","source":"${pick(SOURCES, dice >>> 4)}","payload":${payload}}`;
+  return JSON.stringify({
+    topic,
+    event_id,
+    timestamp: timestamp(run, number),
+    source: pick(SOURCES, dice >>> 4),
+    payload: {
+      cpu_usage: (dice % 1_000) / 10,
+      memory: 128 + (dice % 8_192),
+      status: pick(["ok", "warning", "error"], dice >>> 8),
+    },
+  });
 }
 
 /** Which identity each delivery of a stream carries, in the order of sending. */

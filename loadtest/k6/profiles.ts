@@ -2,8 +2,8 @@
  * The load profiles. Pure: k6 builds its scenarios from them, and the recount works out from the same figures which
  * events must be in the database afterwards.
  *
- * A stream is one kind of request at an arrival rate of its own (an open model: k6 starts requests by the clock, and does
- * not wait for the service, so that a slow service cannot slow its own test down).
+ * A stream is one kind of request at an arrival rate of its own (an open model: k6 starts requests by the clock,
+ * and does not wait for the service, so that a slow service cannot slow its own test down).
  */
 
 export type StreamName = "single" | "batch" | "stored";

@@ -1,9 +1,10 @@
 /**
- * One publish as a real client makes it: on 503, or when no answer came, wait and send the same bytes again. Retrying is
- * safe because the service keeps each identity once; a client that gave up at the first 503 would measure itself.
+ * One publish as a real client makes it: on 503, or when no answer came, wait and send the same bytes again.
+ * Retrying is safe because the service keeps each identity once; a client that gave up at the first 503 would
+ * measure itself.
  *
- * Counts every attempt and every acknowledgement, because the recount holds the service to them: it may have received no
- * less than was acknowledged and no more than was attempted.
+ * Counts every attempt and every acknowledgement, because the recount holds the service to them: it may have
+ * received no less than was acknowledged and no more than was attempted.
  */
 import { sleep } from "k6";
 import http from "k6/http";

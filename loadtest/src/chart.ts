@@ -1,4 +1,6 @@
 /** Line charts as SVG text, for pages that may load nothing. Pure. */
+import { escaped, tag } from "./markup.ts";
+
 export interface Line {
   readonly name: string;
   readonly colour: string;
@@ -23,13 +25,19 @@ export function axisEnd(value: number): number {
   return step * power;
 }
 
+export function svg(width: number, height: number, children: readonly string[]): string {
+  const font = { "font-family": "system-ui, sans-serif", "font-size": 12, fill: "#5d6b7e" };
+  return tag("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", ...font }, ...children);
+}
+
 function legend(lines: readonly Line[]): string {
   let x = LEFT;
   return lines
     .map(({ name, colour }) => {
       const at = x;
       x += 34 + name.length * 7.5;
-      return `<rect x="${at}" y="4" width="12" height="12" rx="2" fill="${colour}"/><text x="${at + 17}" y="14">${name}</text>`;
+      const square = tag("rect", { x: at, y: 4, width: 12, height: 12, rx: 2, fill: colour });
+      return square + tag("text", { x: at + 17, y: 14 }, escaped(name));
     })
     .join("");
 }
@@ -42,16 +50,23 @@ export function lineChart(lines: readonly Line[]): string {
   const up = (y: number): number => HEIGHT - BOTTOM - (y / y_end) * (HEIGHT - TOP - BOTTOM);
   const grid = Array.from({ length: GRID_LINES + 1 }, (_, index) => {
     const value = (y_end * index) / GRID_LINES;
-    const y = up(value).toFixed(1);
-    return `<line x1="${LEFT}" x2="${WIDTH - RIGHT}" y1="${y}" y2="${y}" stroke="#e6eaef"/><text x="${LEFT - 8}" y="${Number(y) + 4}" text-anchor="end">${value.toLocaleString("en-GB")}</text>`;
+    const y = up(value);
+    const line = tag("line", { x1: LEFT, x2: WIDTH - RIGHT, y1: y, y2: y, stroke: "#e6eaef" });
+    return line + tag("text", { x: LEFT - 8, y: y + 4, "text-anchor": "end" }, value.toLocaleString("en-GB"));
   });
   const seconds = Array.from({ length: 6 }, (_, index) => {
     const value = (x_end * index) / 5;
-    return `<text x="${across(value).toFixed(1)}" y="${HEIGHT - 8}" text-anchor="middle">${value.toFixed(0)} s</text>`;
+    return tag("text", { x: across(value), y: HEIGHT - 8, "text-anchor": "middle" }, `${value.toFixed(0)} s`);
   });
   const drawn = lines.map(({ colour, points }) => {
     const path = points.map(([x, y]) => `${across(x).toFixed(1)},${up(y).toFixed(1)}`).join(" ");
-    return `<polyline fill="none" stroke="${colour}" stroke-width="2" stroke-linejoin="round" points="${path}"/>`;
+    return tag("polyline", {
+      fill: "none",
+      stroke: colour,
+      "stroke-width": 2,
+      "stroke-linejoin": "round",
+      points: path,
+    });
   });
-  return `<svg viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" font-family="system-ui, sans-serif" font-size="12" fill="#5d6b7e">${legend(lines)}${grid.join("")}${seconds.join("")}${drawn.join("")}</svg>`;
+  return svg(WIDTH, HEIGHT, [legend(lines), ...grid, ...seconds, ...drawn]);
 }

@@ -1,13 +1,15 @@
 /**
- * `bun loadtest/src/main.ts [profile | bench]`. The only file here that reads the environment, handles signals and exits.
+ * `bun loadtest/src/main.ts [profile | bench]`. The only file here that reads the environment, handles signals and
+ * exits.
  *
  *   TARGET_URL    the service (several, separated by commas, where aggregators share the work; default
  *                 http://127.0.0.1:8080)
  *   DATABASE_URL  where given, the recount reads the tables themselves instead of paging through `/events`
- *   LOAD_SEED     the pattern of duplicates, topics and contents; the same again for the same seed
- *   BENCH_ROUNDS, BENCH_SECONDS, BENCH_IDS (v4, v7), BENCH_ONLY   how the benchmark runs, and which parts of it
+ *   LOAD_SEED     the pattern of duplicates, topics and contents; the same again for the same seed BENCH_ROUNDS,
+ *   BENCH_SECONDS, BENCH_IDS (v4, v7), BENCH_ONLY   how the benchmark runs, and which parts of it
  *
- * Exits 0 when every figure agreed and every threshold was kept, 1 when not, 2 for wrong usage, 130 when interrupted.
+ * Exits 0 when every figure agreed and every threshold was kept, 1 when not, 2 for wrong usage, 130 when
+ * interrupted.
  */
 import { join } from "node:path";
 import { PROFILES, type Profile } from "../k6/profiles.ts";
@@ -25,7 +27,11 @@ const say = (line: string): void => console.log(line);
 function usage(problem: string): never {
   const known = PROFILES.map(({ name, purpose }) => `  ${name.padEnd(8)} ${purpose}`).join("\n");
   console.error(
-    `${problem}\n\nusage: bun loadtest/src/main.ts [profile]   (stress when none is named)\n${known}\n  bench    how near the limits: beside a bare echo, Postgres alone and a naive design`,
+    `${problem}
+
+usage: bun loadtest/src/main.ts [profile]   (stress when none is named)
+${known}
+  bench    how near the limits: beside a bare echo, Postgres alone and a naive design`,
   );
   process.exit(2);
 }

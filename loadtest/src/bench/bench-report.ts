@@ -1,4 +1,6 @@
 /** The benchmark's figures as a table, and as a page that needs nothing else. Pure. */
+import { svg } from "../chart.ts";
+import { escaped, htmlPage, row, tag } from "../markup.ts";
 import { type BenchResult, SUBJECTS, type Subject } from "./bench.ts";
 import type { Measured } from "./measure.ts";
 import type { Visible } from "./visible.ts";
@@ -98,7 +100,12 @@ export function rows(result: BenchResult): Row[] {
 }
 
 function conditions({ options, machine, began_at }: BenchResult): string {
-  return `${options.rounds} rounds of ${options.seconds} s, 30 % duplicates, UUID${options.ids}, appendfsync always, synchronous_commit on · ${machine.cores} × ${machine.processor}, ${machine.memory_gib} GiB, ${machine.system}, Bun ${machine.bun} · ${began_at.slice(0, 16).replace("T", " ")} UTC`;
+  return [
+    `${options.rounds} rounds of ${options.seconds} s, 30 % duplicates, UUID${options.ids}`,
+    "appendfsync always, synchronous_commit on",
+    `${machine.cores} × ${machine.processor}, ${machine.memory_gib} GiB, ${machine.system}, Bun ${machine.bun}`,
+    `${began_at.slice(0, 16).replace("T", " ")} UTC`,
+  ].join(" · ");
 }
 
 export function benchTable(result: BenchResult): string {
@@ -130,54 +137,75 @@ export function visibleLine({ visible }: BenchResult): string | undefined {
   if (visible.length === 0) {
     return undefined;
   }
-  const middle = (field: (one: Visible) => number): number => spread(visible.map(field)).median;
-  const worst = Math.max(...visible.map((one) => one.p99_ms));
-  return `from publish to visible in /events at ${whole(middle((one) => one.acknowledged_per_s))} single events/s (half the peak): p50 ${middle((one) => one.p50_ms).toFixed(0)} ms, p99 ${middle((one) => one.p99_ms).toFixed(0)} ms (worst round ${worst.toFixed(0)} ms); aim p99 below 100 ms`;
+  const middle = (field: (one: Visible) => number): string => whole(spread(visible.map(field)).median);
+  const worst = whole(Math.max(...visible.map((one) => one.p99_ms)));
+  const pace = `${middle((one) => one.acknowledged_per_s)} single events/s (half the peak)`;
+  const figures = `p50 ${middle((one) => one.p50_ms)} ms, p99 ${middle((one) => one.p99_ms)} ms`;
+  return `from publish to visible in /events at ${pace}: ${figures} (worst round ${worst} ms); aim p99 below 100 ms`;
 }
 
-const BAR = { width: 1_040, label: 400, row: 34, top: 8 };
+const BAR = { width: 1_040, label: 400, row: 34, top: 8, figures: 110 };
+
+function colourOf(subject: Subject): string {
+  if (subject.startsWith("naive")) {
+    return "#c77700";
+  }
+  return subject === "echo" || subject === "postgres" ? "#9aa6b5" : "#187a4b";
+}
 
 function barChart(result: BenchResult): string {
   const all = rows(result);
   const end = Math.max(1, ...all.map(({ rate }) => rate.greatest));
-  const across = (value: number): number => (value / end) * (BAR.width - BAR.label - 110);
+  const across = (value: number): number => (value / end) * (BAR.width - BAR.label - BAR.figures);
   const bars = all.map(({ subject, rate }, index) => {
     const y = BAR.top + index * BAR.row;
-    const colour = subject.startsWith("naive")
-      ? "#c77700"
-      : subject === "echo" || subject === "postgres"
-        ? "#9aa6b5"
-        : "#187a4b";
-    const middle = y + 11;
     const [least, greatest] = [BAR.label + across(rate.least), BAR.label + across(rate.greatest)];
-    return `<text x="${BAR.label - 10}" y="${y + 15}" text-anchor="end">${SUBJECTS[subject]}</text><rect x="${BAR.label}" y="${y}" width="${across(rate.median).toFixed(1)}" height="22" rx="2" fill="${colour}"/><line x1="${least.toFixed(1)}" x2="${greatest.toFixed(1)}" y1="${middle}" y2="${middle}" stroke="#1c2430" stroke-width="1.5"/><text x="${(greatest + 8).toFixed(1)}" y="${y + 15}">${whole(rate.median)}/s</text>`;
+    const bar = { x: BAR.label, y, width: across(rate.median), height: 22, rx: 2, fill: colourOf(subject) };
+    const whisker = { x1: least, x2: greatest, y1: y + 11, y2: y + 11, stroke: "#1c2430", "stroke-width": 1.5 };
+    return [
+      tag("text", { x: BAR.label - 10, y: y + 15, "text-anchor": "end" }, escaped(SUBJECTS[subject])),
+      tag("rect", bar),
+      tag("line", whisker),
+      tag("text", { x: greatest + 8, y: y + 15 }, `${whole(rate.median)}/s`),
+    ].join("");
   });
-  const height = BAR.top * 2 + all.length * BAR.row;
-  return `<svg viewBox="0 0 ${BAR.width} ${height}" role="img" font-family="system-ui, sans-serif" font-size="13" fill="#1c2430">${bars.join("")}</svg>`;
+  return svg(BAR.width, BAR.top * 2 + all.length * BAR.row, bars);
+}
+
+const STYLE = `
+  :root { color-scheme: light; }
+  body { font: 15px/1.5 system-ui, sans-serif; color: #1c2430; max-width: 1120px; margin: 28px auto; padding: 0 24px; }
+  h1 { font-size: 24px; margin: 0; } h2 { font-size: 16px; margin: 26px 0 8px; }
+  p { color: #5d6b7e; margin: 2px 0 16px; }
+  table { border-collapse: collapse; width: 100%; font-size: 13px; font-variant-numeric: tabular-nums; }
+  td, th { border-bottom: 1px solid #dfe4ea; padding: 4px 8px; }
+  th { text-align: left; font-weight: 500; } td { text-align: right; }
+  svg { width: 100%; height: auto; }`;
+
+function ratioTable(result: BenchResult): string {
+  const lines = ratios(result).map(({ of, to, aim, found }) =>
+    row(2, [
+      SUBJECTS[of],
+      SUBJECTS[to],
+      found.median.toFixed(2),
+      `${found.least.toFixed(2)} … ${found.greatest.toFixed(2)}`,
+      String(aim),
+    ]),
+  );
+  return tag("table", {}, row(2, ["measured", "against", "median", "least … greatest", "aim"]), ...lines);
 }
 
 export function benchPage(result: BenchResult): string {
-  const head = ["", ...COLUMNS].map((name) => `<th>${name}</th>`).join("");
-  const body = rows(result).map(
-    ({ subject, cells }) => `<tr><th>${SUBJECTS[subject]}</th>${cells.map((cell) => `<td>${cell}</td>`).join("")}</tr>`,
-  );
-  const compared = ratios(result).map(
-    ({ of, to, aim, found }) =>
-      `<tr><th>${SUBJECTS[of]}</th><th>${SUBJECTS[to]}</th><td>${found.median.toFixed(2)}</td><td>${found.least.toFixed(2)} … ${found.greatest.toFixed(2)}</td><td>${aim}</td></tr>`,
-  );
-  return `<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>Sekali: benchmark</title><style>
-  :root { color-scheme: light; }
-  body { font: 15px/1.5 system-ui, sans-serif; color: #1c2430; max-width: 1120px; margin: 28px auto; padding: 0 24px; }
-  h1 { font-size: 24px; margin: 0; } h2 { font-size: 16px; margin: 26px 0 8px; } p { color: #5d6b7e; margin: 2px 0 16px; }
-  table { border-collapse: collapse; width: 100%; font-size: 13px; font-variant-numeric: tabular-nums; }
-  th { text-align: left; font-weight: 500; } td { text-align: right; } td, th { border-bottom: 1px solid #dfe4ea; padding: 4px 8px; }
-  svg { width: 100%; height: auto; }
-</style></head><body>
-<h1>Sekali: benchmark</h1><p>${conditions(result)}</p>
-<h2>Events a second (median, with least and greatest)</h2>${barChart(result)}
-<h2>Beside the limits</h2><table><tr><th>measured</th><th>against</th><td>median</td><td>least … greatest</td><td>aim</td></tr>${compared.join("")}</table><p>${visibleLine(result) ?? ""}</p>
-<h2>All figures (medians)</h2><table><tr>${head}</tr>${body.join("")}</table>
-</body></html>
-`;
+  const lines = rows(result).map(({ subject, cells }) => row(1, [SUBJECTS[subject], ...cells]));
+  return htmlPage("Sekali: benchmark", STYLE, [
+    tag("h1", {}, "Sekali: benchmark"),
+    tag("p", {}, escaped(conditions(result))),
+    tag("h2", {}, "Events a second (median, with least and greatest)"),
+    barChart(result),
+    tag("h2", {}, "Beside the limits"),
+    ratioTable(result),
+    tag("p", {}, escaped(visibleLine(result) ?? "")),
+    tag("h2", {}, "All figures (medians)"),
+    tag("table", {}, row(1, ["", ...COLUMNS]), ...lines),
+  ]);
 }

@@ -1,9 +1,9 @@
 /**
  * `make bench`: the service beside its limits and beside the naive design, on the same machine in the same minutes.
  *
- * Everything is measured once a round, and the rounds are repeated: a machine that is slow for a while slows all sides down.
- * The reported figure is the median, the spread the least and the greatest. Each measurement begins with empty tables and
- * an empty queue; Redis and Postgres stay up in between.
+ * Everything is measured once a round, and the rounds are repeated: a machine that is slow for a while slows all
+ * sides down. The reported figure is the median, the spread the least and the greatest. Each measurement begins
+ * with empty tables and an empty queue; Redis and Postgres stay up in between.
  */
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -22,7 +22,7 @@ export const SUBJECTS = {
   single: "Sekali, single events, stored",
   batch_100: "Sekali, batches of 100, stored",
   batch_1000: "Sekali, batches of 1,000, stored",
-  postgres: `Postgres alone, the same statement, sets of ${EVENTS_PER_BATCH.toLocaleString("en-GB")}, ${CONNECTIONS} connections`,
+  postgres: `Postgres alone, same statement, ${CONNECTIONS} × sets of ${EVENTS_PER_BATCH.toLocaleString("en-GB")}`,
   naive_single: "naive design, single events, stored",
   naive_100: "naive design, batches of 100, stored",
 } as const;
@@ -78,7 +78,11 @@ async function timed(bench: Bench, program: Program, what: Measurement): Promise
 async function alone(bench: Bench, name: string): Promise<Measured> {
   const { backing, options } = bench;
   await migrate(options.root, backing, name);
-  const { events, elapsed_s } = await storeAlone(backing.postgres_url, name, options.seconds, options.ids);
+  const { events, elapsed_s } = await storeAlone(
+    { root: options.root, url: backing.postgres_url, schema: name },
+    options.seconds,
+    options.ids,
+  );
   const rate = events / elapsed_s;
   const none = { generator: 0, service: undefined, redis: undefined, postgres: undefined };
   return {

@@ -1,6 +1,6 @@
 /**
- * One measurement: load for some seconds, then wait until the queue is empty. The rate is what was *stored* by then over
- * the whole time, so that nothing is gained by taking in faster than one can store.
+ * One measurement: load for some seconds, then wait until the queue is empty. The rate is what was *stored* by then
+ * over the whole time, so that nothing is gained by taking in faster than one can store.
  */
 import type { Server } from "@sekali/native";
 import { cpuSeconds, residentMib } from "./cost.ts";

@@ -1,9 +1,10 @@
 /**
- * The ceiling of stored events: Postgres with the service's own statement on the same rows, in sets as large as a worker
- * takes them, and nothing before it: no HTTP, no queue, no validation. The texts are made before the stop-watch starts.
+ * The ceiling of stored events: Postgres with the service's own statement on the same rows, in sets as large as a
+ * worker takes them, and nothing before it: no HTTP, no queue, no validation. The texts are made before the
+ * stop-watch starts.
  */
-import { PostgresBatchStore } from "../../../aggregator/src/store/batch-store.ts";
-import { Database } from "../../../aggregator/src/store/database.ts";
+import { join } from "node:path";
+import postgres from "postgres";
 import { events, type IdVersion } from "./templates.ts";
 
 export const CONNECTIONS = 4;
@@ -25,41 +26,69 @@ function batches(seconds: number, ids: IdVersion): string[] {
   );
 }
 
-/** @param schema migrated, and empty */
-export async function storeAlone(url: string, schema: string, seconds: number, ids: IdVersion): Promise<StoredAlone> {
+/** The parameters of the statement stand at its head, in the file itself. */
+const STATEMENT = ["aggregator", "src", "store", "sql", "store-batch.sql"];
+
+/** The part of the statement's answer that is needed here. */
+interface Outcome {
+  readonly moved: number;
+  readonly unique_processed: number;
+}
+
+function connect(url: string, schema: string): postgres.Sql {
+  return postgres(url, {
+    max: CONNECTIONS,
+    fetch_types: false,
+    onnotice: () => {},
+    // As the service's own sessions are set.
+    connection: { search_path: `"${schema}", pg_temp`, TimeZone: "UTC", synchronous_commit: "on" },
+  });
+}
+
+async function storeSet(sql: postgres.Sql, statement: string, shard: number, seq: number, text: string) {
+  const [epoch, fence, next_seq] = [0, 0, seq + EVENTS_PER_BATCH];
+  const from = [shard, epoch, seq, fence];
+  const parameters = [...from, `[${text}]`, null, epoch, next_seq, EVENTS_PER_BATCH, "[]", 0, 0];
+  const [outcome] = await sql.unsafe<Outcome[]>(statement, parameters, { prepare: true });
+  if (outcome?.moved !== 1) {
+    throw new Error(`the statement did not move shard ${shard}: has it changed?`);
+  }
+  return outcome.unique_processed;
+}
+
+/**
+ * @param root the project's folder
+ * @param schema migrated, and empty
+ */
+export async function storeAlone(
+  { root, url, schema }: { readonly root: string; readonly url: string; readonly schema: string },
+  seconds: number,
+  ids: IdVersion,
+): Promise<StoredAlone> {
   const texts = batches(seconds, ids);
-  const database = new Database({ url, schema, connectionsMax: CONNECTIONS, name: "bench" });
+  const statement = await Bun.file(join(root, ...STATEMENT)).text();
+  const sql = connect(url, schema);
   try {
-    await database.query(
-      "INSERT INTO positions (shard) SELECT generate_series(0, $1::int - 1) ON CONFLICT DO NOTHING",
-      [CONNECTIONS],
-    );
-    const store = new PostgresBatchStore(database);
+    await sql`INSERT INTO positions (shard) SELECT generate_series(0, ${CONNECTIONS - 1}) ON CONFLICT DO NOTHING`;
     const began = performance.now();
     const deadline = began + seconds * 1_000;
     let unique = 0;
     let stored = 0;
     const connection = async (shard: number): Promise<void> => {
-      let from = await store.standing(shard);
-      while (from !== undefined && performance.now() < deadline) {
+      for (let seq = 0; performance.now() < deadline; seq += EVENTS_PER_BATCH) {
         const text = texts.pop();
         if (text === undefined) {
           return;
         }
-        const to = { epoch: from.epoch, seq: from.seq + EVENTS_PER_BATCH };
-        const batch = { shard, from, to, text, deliveries: EVENTS_PER_BATCH, seqs: undefined, deadLetters: [] };
-        const outcome = await store.storeBatch(batch, { dropped: 0, kept: 0 });
-        if (outcome === undefined) {
-          throw new Error(`shard ${shard} moved by itself`);
-        }
-        unique += outcome.unique;
+        // First the answer, then the sum: the other connections add to it while this one waits.
+        const kept = await storeSet(sql, statement, shard, seq, text);
+        unique += kept;
         stored += EVENTS_PER_BATCH;
-        from = { ...from, ...to };
       }
     };
     await Promise.all(Array.from({ length: CONNECTIONS }, (_, shard) => connection(shard)));
     return { events: stored, unique, elapsed_s: (performance.now() - began) / 1_000 };
   } finally {
-    await database.close(1);
+    await sql.end({ timeout: 1 });
   }
 }

@@ -62,12 +62,12 @@ async function start(
 
 export async function startEcho(): Promise<Program> {
   const port = await freePort();
-  return start([process.execPath, join(import.meta.dir, "echo.ts"), String(port)], port, "/");
+  return start([process.execPath, join(import.meta.dir, "echo", "main.ts"), String(port)], port, "/");
 }
 
 export async function startNaive({ redis_url, postgres_url }: Backing): Promise<Program> {
   const port = await freePort();
-  const program = join(import.meta.dir, "naive.ts");
+  const program = join(import.meta.dir, "naive", "main.ts");
   return start([process.execPath, program, String(port), redis_url, postgres_url], port, "/stats");
 }
 

@@ -1,6 +1,6 @@
--- What wrk sends. Arguments: templates file, events a request, id version (v4, v7), seed, share of duplicates, how many
--- recent events a duplicate may repeat. Bodies are made by joining texts; LuaJIT makes an id in well under a microsecond,
--- so that the generator stays light (the benchmark says how much of the processor it took).
+-- What wrk sends. Arguments: templates file, events a request, id version (v4, v7), seed, share of duplicates, how
+-- many recent events a duplicate may repeat. Bodies are made by joining texts; LuaJIT makes an id in well under a
+-- microsecond, so that the generator stays light (the benchmark says how much of the processor it took).
 
 local next_thread = 0
 function setup(thread)

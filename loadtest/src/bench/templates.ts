@@ -1,6 +1,6 @@
 /**
- * The events of the benchmark: fixed texts around an id that is made on the way. The load generator (in Lua) and Postgres
- * alone (in TypeScript) get the same texts, so that both sides of a comparison carry the same bytes.
+ * The events of the benchmark: fixed texts around an id that is made on the way. The load generator (in Lua) and
+ * Postgres alone (in TypeScript) get the same texts, so that both sides of a comparison carry the same bytes.
  */
 import { DUPLICATE_RATIO, SOURCES, TOPICS } from "@sekali/contract";
 

@@ -1,6 +1,6 @@
 /**
- * How long it takes from the start of a publish until the event shows in `/events`, while others publish at a given pace.
- * One event after the other, each looked for until it is there.
+ * How long it takes from the start of a publish until the event shows in `/events`, while others publish at a given
+ * pace. One event after the other, each looked for until it is there.
  */
 import { join } from "node:path";
 
@@ -48,7 +48,7 @@ function percentile(sorted: readonly number[], share: number): number {
 }
 
 export async function measureVisible(base: string, per_s: number, seconds: number): Promise<Visible> {
-  const command = [process.execPath, join(import.meta.dir, "paced.ts"), base, String(per_s), String(seconds)];
+  const command = [process.execPath, join(import.meta.dir, "paced", "main.ts"), base, String(per_s), String(seconds)];
   const background = Bun.spawn(command, { stdout: "pipe", stderr: "inherit", timeout: (seconds + 20) * 1_000 });
   try {
     await Bun.sleep(WARM_UP_MS);

@@ -1,4 +1,7 @@
-/** The load generator for rates: wrk, an event loop in C. k6 is for behaviour; it would use more than what it measures. */
+/**
+ * The load generator for rates: wrk, an event loop in C. k6 is for behaviour; it would use more than what it
+ * measures.
+ */
 import { join } from "node:path";
 import { DUPLICATE_RATIO, type IdVersion, RECENT_MAX } from "./templates.ts";
 

@@ -14,7 +14,13 @@ function line(sample: Sample, planned_s: number): string {
   const share = Math.min(1, sample.elapsed_s / planned_s);
   const bar = "█".repeat(Math.round(share * BAR_CELLS)).padEnd(BAR_CELLS, "░");
   const n = (value: number): string => value.toLocaleString("en-GB");
-  return `${bar} ${Math.floor(sample.elapsed_s)}/${planned_s} s  received ${n(sample.received)}  stored ${n(sample.unique_processed)}  duplicates ${n(sample.duplicate_dropped)}  queued ${n(sample.queued)}`;
+  const figures = [
+    `received ${n(sample.received)}`,
+    `stored ${n(sample.unique_processed)}`,
+    `duplicates ${n(sample.duplicate_dropped)}`,
+    `queued ${n(sample.queued)}`,
+  ];
+  return `${bar} ${Math.floor(sample.elapsed_s)}/${planned_s} s  ${figures.join("  ")}`;
 }
 
 export function progressOn(stream: WriteStream): Progress {

@@ -1,10 +1,10 @@
 /**
- * The recount: does what the service counted and stored agree with what was sent? Pure. Every figure is compared with one
- * that was obtained in another way: k6 counted its requests and acknowledgements, the plan says which identities these
- * held, `/stats` says what the service counted, and the rows are what is there.
+ * The recount: does what the service counted and stored agree with what was sent? Pure. Every figure is compared
+ * with one that was obtained in another way: k6 counted its requests and acknowledgements, the plan says which
+ * identities these held, `/stats` says what the service counted, and the rows are what is there.
  *
- * Where every reply arrived, all of it is exact. A reply that was lost (a 503 does not mean "not stored") leaves an interval:
- * the service may have received no less than it acknowledged and no more than was attempted.
+ * Where every reply arrived, all of it is exact. A reply that was lost (a 503 does not mean "not stored") leaves an
+ * interval: the service may have received no less than it acknowledged and no more than was attempted.
  */
 import type { ExpectedIdentities } from "../../k6/plan.ts";
 import { keyOf, type Rows } from "./rows.ts";
@@ -16,7 +16,10 @@ export interface Sent {
   readonly acknowledged: number;
   /** Identities that acknowledged requests were the first to send; undefined where the script can't know (a race). */
   readonly identities_acknowledged: number | undefined;
-  /** Deliveries for which callers that waited were told `stored`, and how many should be; undefined where none waited. */
+  /**
+   * Deliveries for which callers that waited were told `stored`, and how many should be; undefined where none
+   * waited.
+   */
   readonly told_stored: { readonly found: number; readonly expected: number } | undefined;
   readonly given_up: number;
 }

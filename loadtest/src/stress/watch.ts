@@ -1,6 +1,6 @@
 /**
- * Reads `/stats` throughout a run: P3 must hold in every single reply, the samples become the report's chart, and whoever
- * waits sees that something happens.
+ * Reads `/stats` throughout a run: P3 must hold in every single reply, the samples become the report's chart, and
+ * whoever waits sees that something happens.
  */
 import { countsOf, processed, readStats, type Stats } from "./service.ts";
 
@@ -62,7 +62,10 @@ export class Watch {
     return (performance.now() - this.#started_ms) / 1_000;
   }
 
-  /** The samples from the first that shows this run's events: before that k6 was preparing. Seconds count from there. */
+  /**
+   * The samples from the first that shows this run's events: before that k6 was preparing. Seconds count from
+   * there.
+   */
   get loaded(): Sample[] {
     return this.samples.slice(this.#loadedFrom()).map((sample) => this.#sinceLoaded(sample));
   }

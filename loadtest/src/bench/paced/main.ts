@@ -1,8 +1,9 @@
 /**
- * Single-event publishes at an even pace, for measuring something else meanwhile. A program of its own, so that its work
- * does not delay whoever measures. Arguments: base URL, requests a second, seconds. Ends with one line of JSON.
+ * Single-event publishes at an even pace, for measuring something else meanwhile. A program of its own, so that its
+ * work does not delay whoever measures. Arguments: base URL, requests a second, seconds. Ends with one line of
+ * JSON.
  */
-import { events } from "./templates.ts";
+import { events } from "../templates.ts";
 
 const [base, rate, seconds] = process.argv.slice(2);
 const TICK_MS = 5;

@@ -1,11 +1,11 @@
 /**
- * The design that most people write first, with the same libraries: a route that pushes onto a Redis list, five consumers
- * that pop, and a transaction an event that inserts and counts. It answers the same two routes, so that the same generator
- * and the same stop-watch measure it.
+ * The design that most people write first, with the same libraries: a route that pushes onto a Redis list, five
+ * consumers that pop, and a transaction an event that inserts and counts. It answers the same two routes, so that
+ * the same generator and the same stop-watch measure it.
  *
- * It is no worse than it has to be: a connection for each consumer, prepared statements, one push for a batch, and a
- * counter row for each consumer, so that they do not wait for each other's commits. A crash between pop and commit loses
- * the event, which is why it is here only to be measured.
+ * It is no worse than it has to be: a connection for each consumer, prepared statements, one push for a batch, and
+ * a counter row for each consumer, so that they do not wait for each other's commits. A crash between pop and
+ * commit loses the event, which is why it is here only to be measured.
  */
 import { Elysia, t } from "elysia";
 import { Redis } from "ioredis";
@@ -13,7 +13,7 @@ import postgres from "postgres";
 
 const [port, redisUrl, postgresUrl] = process.argv.slice(2);
 if (port === undefined || redisUrl === undefined || postgresUrl === undefined) {
-  throw new Error("usage: naive.ts PORT REDIS_URL POSTGRES_URL");
+  throw new Error("usage: naive/main.ts PORT REDIS_URL POSTGRES_URL");
 }
 
 const CONSUMERS = 5;
@@ -43,20 +43,26 @@ async function prepareTables(): Promise<void> {
       received_at timestamptz NOT NULL DEFAULT now(),
       PRIMARY KEY (event_id, topic)
     );
-    CREATE TABLE naive_counters (consumer integer PRIMARY KEY, unique_processed bigint NOT NULL, duplicate_dropped bigint NOT NULL);
+    CREATE TABLE naive_counters (
+      consumer integer PRIMARY KEY,
+      unique_processed bigint NOT NULL,
+      duplicate_dropped bigint NOT NULL
+    );
     INSERT INTO naive_counters SELECT n, 0, 0 FROM generate_series(1, ${CONSUMERS}) n`);
   await redis.del(LIST);
 }
 
 async function store(event: Event, consumer: number): Promise<void> {
   await sql.begin(async (tx) => {
+    const payload = tx.json(event.payload as postgres.JSONValue);
     const inserted = await tx`
       INSERT INTO naive_events (topic, event_id, "timestamp", source, payload)
-      VALUES (${event.topic}, ${event.event_id}, ${event.timestamp}, ${event.source}, ${tx.json(event.payload as postgres.JSONValue)})
+      VALUES (${event.topic}, ${event.event_id}, ${event.timestamp}, ${event.source}, ${payload})
       ON CONFLICT DO NOTHING`;
     const unique = inserted.count;
     await tx`
-      UPDATE naive_counters SET unique_processed = unique_processed + ${unique}, duplicate_dropped = duplicate_dropped + ${1 - unique}
+      UPDATE naive_counters
+         SET unique_processed = unique_processed + ${unique}, duplicate_dropped = duplicate_dropped + ${1 - unique}
        WHERE consumer = ${consumer}`;
   });
 }

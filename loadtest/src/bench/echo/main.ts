@@ -1,4 +1,7 @@
-/** The ceiling of a single-event publish: Elysia parses the same JSON, and answers the same bytes, and does nothing else. */
+/**
+ * The ceiling of a single-event publish: Elysia parses the same JSON, and answers the same bytes, and does nothing
+ * else.
+ */
 import { Elysia } from "elysia";
 
 const port = Number(process.argv[2]);
