@@ -46,7 +46,8 @@ describe("taken", () => {
 
   test("an array of one and a single event are the same", async () => {
     const event = makeEvent({ topic: freshTopic() });
-    expect(await (await publishText(JSON.stringify([event]))).json()).toEqual({ status: "queued", count: 1 });
+    expect(await (await publishText(JSON.stringify(event))).json()).toEqual({ status: "queued", count: 1 });
+    await target.shows(event.topic, 1);
     expect((await target.publisher.publishStored([event])).results).toEqual(["duplicate"]);
   });
 

@@ -7,6 +7,8 @@ import { renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { type BackingServers, startServers, useBackingServers } from "../harness/backing-servers.ts";
 import { makeEvents, type TestEvent, withDuplicates } from "../harness/event-factory.ts";
+import { eventually } from "../harness/eventually.ts";
+import { request } from "../harness/http-client.ts";
 import { recount } from "../harness/recount.ts";
 import { shardKeys } from "../harness/redis-commands.ts";
 import { openStack, type Stack } from "../harness/stack.ts";
@@ -187,6 +189,26 @@ test("an older AOF restored behind the position: numbers go on above it, and not
   expect(stats.lost).toBe(0);
   expect(await storedOf([...before, ...between, ...after])).toBe(155);
   expect((await recount(stack.sql)).faults).toEqual([]);
+});
+
+test("a batch that was read before Redis went back does not commit after it (P3, P4)", async () => {
+  own = await startServers();
+  stack = await openStack({ servers: own, env: { SHARDS: "1" } });
+  const api = await stack.start({ ROLES: "api", DATABASE_URL: own.postgres.url });
+  const [kept, lost, after] = [makeEvents(20), makeEvents(30), makeEvents(25)];
+  await stack.publisher.publish(kept);
+  const { publisher, postgresLink } = stack;
+  const hold = postgresLink.hold("request", ({ text }) => text.includes(lost[0]?.event_id ?? ""));
+  await goBack(own.redis, own.redis.dataDir, async () => {
+    await eventually(async () => expect((await request(`${api.url}/readyz`)).status).toBe(200));
+    await publisher.publish(lost);
+    await stack.start({ ROLES: "worker" });
+    await hold.reached("the statement with what will be lost");
+  });
+  await publisher.publish(after);
+  hold.release();
+  await expectLoss(30, [...kept, ...after]);
+  expect(await storedOf(lost)).toBe(0);
 });
 
 test("Postgres goes back to an older state: the tail of the stream is read again, and nothing is lost", async () => {

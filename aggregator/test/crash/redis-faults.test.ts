@@ -6,6 +6,7 @@ import { eventually } from "../harness/eventually.ts";
 import { post, request } from "../harness/http-client.ts";
 import { Load } from "../harness/load.ts";
 import { openStack, type Stack } from "../harness/stack.ts";
+import { drained } from "../harness/stats-watch.ts";
 
 useBackingServers();
 let stack: Stack;
@@ -90,6 +91,7 @@ test("an entry whose acknowledgement is lost is 503, never a guess, and is count
   await hold.reached("the reply to the add");
   hold.cut();
   expect(await attempt).toMatchObject({ taken: false, why: expect.stringContaining("503") });
+  await drained(() => stack.url);
   expect((await stack.publisher.publishStored([event])).results).toEqual(["duplicate"]);
   const { rows } = await stack.expectExact();
   expect(rows).toMatchObject({ unique_processed: 1, duplicate_dropped: 1 });

@@ -23,10 +23,11 @@ async function open(sql: Database, statements: string, parameters: string[] = []
     async waiting() {
       return await eventually(
         async () => {
-          const [row] =
-            await sql`SELECT pid FROM pg_stat_activity WHERE ${self?.pid ?? 0} = ANY (pg_blocking_pids(pid))`;
+          const [row] = await sql`
+            SELECT pid, query_start::text AS since FROM pg_stat_activity
+            WHERE ${self?.pid ?? 0} = ANY (pg_blocking_pids(pid)) ORDER BY query_start LIMIT 1`;
           if (row === undefined) throw new Error("no statement waits");
-          return count(row["pid"]);
+          return { pid: count(row["pid"]), since: String(row["since"]) };
         },
         { what: "a statement that waits for the blockade" },
       );
