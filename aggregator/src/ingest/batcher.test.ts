@@ -263,7 +263,7 @@ describe("where a shard can't take an entry", () => {
 
   test("and no shard is open, the request fails at once", async () => {
     queue.link.become("away");
-    expect(batcher.submit("a", 1)).rejects.toBeInstanceOf(QueueAway);
+    await expect(batcher.submit("a", 1)).rejects.toBeInstanceOf(QueueAway);
     await turn();
     expect(queue.adds).toEqual([]);
   });

@@ -38,6 +38,9 @@ function upTo(seq: number, deliveries: number, text?: string): Entry {
   return entry({ epoch: 1, seq }, deliveries, text);
 }
 
+/** All of what the worker believes. */
+const lastSeen = (): object | undefined => worker.lastSeen(SHARD);
+
 const errors = () => recorded.at("error").map(({ msg }) => msg);
 
 describe("a shard with work", () => {
@@ -57,7 +60,7 @@ describe("a shard with work", () => {
     ]);
     expect(signals).toEqual([{ kind: "moved", shard: SHARD, position: { epoch: 1, seq: 15 } }]);
     expect(queue.shard(SHARD).committedSeq).toBe(15);
-    expect(worker.lastSeen(SHARD)).toEqual({ epoch: 1, seq: 15, fence: 2 });
+    expect(lastSeen()).toEqual({ epoch: 1, seq: 15, fence: 2 });
   });
 
   test("goes over into a later epoch without a break", async () => {
@@ -153,13 +156,13 @@ describe("a gap", () => {
   ])("is believed of a fresh position only, not of one %s", async (_name, standing) => {
     waiting([upTo(11, 1)]);
     await worker.work(SHARD);
-    expect(worker.lastSeen(SHARD)).toEqual({ epoch: 1, seq: 11, fence: 2 });
+    expect(lastSeen()).toEqual({ epoch: 1, seq: 11, fence: 2 });
     store.rows.set(SHARD, standing);
     waiting([upTo(15, 1)]);
     expect(await worker.work(SHARD)).toEqual({ kind: "again" });
     expect(store.gaps).toEqual([]);
     expect(errors()).toEqual([]);
-    expect(worker.lastSeen(SHARD)).toEqual(standing);
+    expect(lastSeen()).toEqual(standing);
   });
 
   test("that another worker skips in the same instant is not reported twice", async () => {
@@ -202,7 +205,7 @@ describe("another worker", () => {
     store.rows.set(SHARD, { epoch: 1, seq: 11, fence: 3 });
     waiting([upTo(11, 1), upTo(12, 1)]);
     expect(await worker.work(SHARD)).toEqual({ kind: "again" });
-    expect(worker.lastSeen(SHARD)).toEqual({ epoch: 1, seq: 11, fence: 3 });
+    expect(lastSeen()).toEqual({ epoch: 1, seq: 11, fence: 3 });
   });
 });
 
