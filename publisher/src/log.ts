@@ -23,8 +23,9 @@ export function createLogger(level: LogLevel, destination: DestinationStream): L
   );
 }
 
-export function standardOutput(): DestinationStream {
-  return pino.destination({ fd: 1, sync: true });
+/** `onBroken` is called when nobody reads any more (`publisher | head`): pino itself would fall silent and go on. */
+export function standardOutput(onBroken: () => void): DestinationStream {
+  return pino.destination({ fd: 1, sync: true }).on("error", onBroken);
 }
 
 export function standardError(): DestinationStream {

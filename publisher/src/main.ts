@@ -53,9 +53,12 @@ function connect(settings: CommonSettings, ack: Acknowledgement, log: Logger, on
 }
 
 async function runSimulate(command: SimulateCommand): Promise<void> {
-  const log = createLogger(command.logLevel, standardOutput());
   const shutdown = createShutdown(command.stopTimeoutMs);
   handleSignals(shutdown);
+  const log = createLogger(
+    command.logLevel,
+    standardOutput(() => shutdown.begin("SIGPIPE")),
+  );
   const seed = command.seed ?? crypto.getRandomValues(new Uint32Array(1))[0] ?? 0;
   const { tickIntervalMs, inFlightMax, count, duplicateRatio, uuidVersion } = command;
   const world = createWorld({ seed, duplicateRatio, uuidVersion });

@@ -95,6 +95,18 @@ describe("retries", () => {
   });
 });
 
+test("a redirection is not followed: behind it even a GET without events can be answered like a success", async () => {
+  const cheerful = Bun.serve({ port: 0, fetch: () => Response.json({ status: "queued", count: 1 }) });
+  const peer = await start();
+  peer.lasting = { kind: "status", status: 302, headers: { location: cheerful.url.href } };
+  try {
+    const { client } = connect(peer.url);
+    expect(await client.publish(BODY, 1, never)).toMatchObject({ kind: "refused", status: 302 });
+  } finally {
+    await cheerful.stop(true);
+  }
+});
+
 describe("bounds", () => {
   test("attempts", async () => {
     const peer = await start();

@@ -93,6 +93,15 @@ describe("publisher simulate", () => {
     expect(summary["sent"]).toBe(peer.counts.deliveries);
   });
 
+  test("a log that nobody reads any more ends it, as it ends any program in a pipe", async () => {
+    const peer = await start();
+    const main = new URL("../src/main.ts", import.meta.url).pathname;
+    const script = '"$1" "$2" --target "$3" --tick-interval-ms 5 | head -n 3';
+    const child = Bun.spawn(["sh", "-c", script, "sh", process.execPath, main, peer.url], { stdout: "pipe" });
+    expect(logLines(await new Response(child.stdout).text()).length).toBe(3);
+    expect(await child.exited).toBe(0);
+  });
+
   test("a stop does not wait longer than it may, and counts what it leaves", async () => {
     const peer = await start();
     peer.lasting = { kind: "status", status: 503, headers: { "retry-after": "30" } };
