@@ -11,6 +11,7 @@ const measured = (rate: number): Measured => ({
   failed: 0,
   cost_ms_per_event: { generator: 0.001, service: 0.02, redis: undefined, postgres: 0.01 },
   generator_share: 0.1,
+  others_share: 0.02,
   resident_peak_mib: 100,
   drained: true,
 });
@@ -32,6 +33,12 @@ test("a ratio is taken round by round, so that a slow round slows both sides", (
   expect(ratios(result)).toEqual([
     { of: "single", to: "echo", aim: 0.4, found: { median: 0.4, least: 0.4, greatest: 0.6 } },
   ]);
+});
+
+test("says so when the machine was busy with something else", () => {
+  expect(benchTable(result)).not.toContain("Disturbed");
+  const disturbed = { ...result, measured: { echo: [{ ...measured(1), others_share: 0.3 }] } };
+  expect(benchTable(disturbed)).toContain("Disturbed: other processes took up to 30 %");
 });
 
 test("table and page tell only what was measured, and load nothing", () => {

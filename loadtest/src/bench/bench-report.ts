@@ -73,6 +73,7 @@ export const COLUMNS = [
   "Postgres",
   "generator",
   "of cores",
+  "others",
   "RSS MiB",
 ];
 
@@ -93,6 +94,7 @@ export function rows(result: BenchResult): Row[] {
       median(all, (one) => (one.cost_ms_per_event.postgres ?? 0) * 1_000),
       median(all, (one) => one.cost_ms_per_event.generator * 1_000),
       `${median(all, (one) => one.generator_share * 100)} %`.replace("– %", "–"),
+      `${median(all, (one) => (one.others_share ?? 0) * 100)} %`.replace("– %", "–"),
       median(all, (one) => one.resident_peak_mib),
     ];
     return [{ subject, rate, cells }];
@@ -128,8 +130,19 @@ export function benchTable(result: BenchResult): string {
         `  The queue was not empty at the bound; the rate is of what was stored by then: ${SUBJECTS[subject]}`,
     );
   const seen = visibleLine(result);
-  const notes = seen === undefined ? unfinished : [`  ${seen}`, ...unfinished];
+  const notes = [...(seen === undefined ? [] : [`  ${seen}`]), ...unfinished, ...disturbance(result)];
   return [conditions(result), "", ...drawn, "", ...compared, ...notes].join("\n");
+}
+
+/** A machine that others use as well measures them too. */
+const OTHERS_SHARE_MAX = 0.1;
+
+function disturbance({ measured }: BenchResult): string[] {
+  const shares = Object.values(measured).flatMap((all) => all.map((one) => one.others_share ?? 0));
+  const greatest = Math.max(0, ...shares);
+  return greatest <= OTHERS_SHARE_MAX
+    ? []
+    : [`  Disturbed: other processes took up to ${(greatest * 100).toFixed(0)} % of the machine. Repeat it at rest.`];
 }
 
 /** Undefined where it was not measured. */
@@ -204,7 +217,7 @@ export function benchPage(result: BenchResult): string {
     barChart(result),
     tag("h2", {}, "Beside the limits"),
     ratioTable(result),
-    tag("p", {}, escaped(visibleLine(result) ?? "")),
+    tag("p", {}, escaped([visibleLine(result) ?? "", ...disturbance(result)].join(" "))),
     tag("h2", {}, "All figures (medians)"),
     tag("table", {}, row(1, ["", ...COLUMNS]), ...lines),
   ]);

@@ -10,7 +10,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startPostgres, startRedis } from "@sekali/native";
 import { type Machine, machine } from "../stress/machine.ts";
-import { type Measured, type Measurement, measure, type Servers } from "./measure.ts";
+import { cpuOf, type Measured, type Measurement, measure, othersShare, type Servers } from "./measure.ts";
 import { CONNECTIONS, EVENTS_PER_BATCH, storeAlone } from "./postgres-alone.ts";
 import { type Backing, migrate, type Program, startAggregator, startEcho, startNaive } from "./programs.ts";
 import { type IdVersion, templateFile } from "./templates.ts";
@@ -78,7 +78,8 @@ async function timed(bench: Bench, program: Program, what: Measurement): Promise
 async function alone(bench: Bench, name: string): Promise<Measured> {
   const { backing, options } = bench;
   await migrate(options.root, backing, name);
-  const { events, elapsed_s } = await storeAlone(
+  const before = cpuOf(undefined, bench.servers);
+  const { events, elapsed_s, whole_s } = await storeAlone(
     { root: options.root, url: backing.postgres_url, schema: name },
     options.seconds,
     options.ids,
@@ -93,6 +94,7 @@ async function alone(bench: Bench, name: string): Promise<Measured> {
     failed: 0,
     cost_ms_per_event: none,
     generator_share: 0,
+    others_share: othersShare(cpuOf(undefined, bench.servers), before, whole_s),
     resident_peak_mib: undefined,
     drained: true,
   };

@@ -6,9 +6,8 @@ const TICKS_PER_S = 100;
 
 interface ProcessTimes {
   readonly parent: number;
-  /** Its own, and that of its children that have ended. */
-  readonly own_s: number;
-  readonly ended_children_s: number;
+  /** Its own, and that of its children that have ended: those are nowhere else to be found any more. */
+  readonly used_s: number;
 }
 
 function timesOf(pid: number): ProcessTimes | undefined {
@@ -17,7 +16,7 @@ function timesOf(pid: number): ProcessTimes | undefined {
     // The name stands in parentheses and may hold blanks: the fields are counted from behind it (proc(5)).
     const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
     const seconds = (index: number): number => Number(fields[index]) / TICKS_PER_S;
-    return { parent: Number(fields[1]), own_s: seconds(11) + seconds(12), ended_children_s: seconds(13) + seconds(14) };
+    return { parent: Number(fields[1]), used_s: seconds(11) + seconds(12) + seconds(13) + seconds(14) };
   } catch {
     return undefined;
   }
@@ -36,13 +35,25 @@ export function cpuSeconds(root: number): number | undefined {
     }
   }
   const below = (pid: number): number => {
-    let sum = all.get(pid)?.own_s ?? 0;
+    let sum = all.get(pid)?.used_s ?? 0;
     for (const [child, times] of all) {
       sum += times.parent === pid ? below(child) : 0;
     }
     return sum;
   };
-  return below(root) + (all.get(root)?.ended_children_s ?? 0);
+  return below(root);
+}
+
+/** Processor seconds that the whole machine has been busy since it started, whoever it was busy for. */
+export function machineBusySeconds(): number | undefined {
+  try {
+    const fields = readFileSync("/proc/stat", "latin1").split("\n", 1)[0]?.split(/\s+/).slice(1, 9).map(Number) ?? [];
+    // user, nice, system, idle, iowait, irq, softirq, steal (proc(5)); stolen time is as good as busy with others.
+    const [user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0, steal = 0] = fields;
+    return (user + nice + system + irq + softirq + steal) / TICKS_PER_S;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Memory resident now, and the most there ever was, in MiB. */

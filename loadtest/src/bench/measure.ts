@@ -3,7 +3,7 @@
  * over the whole time, so that nothing is gained by taking in faster than one can store.
  */
 import type { Server } from "@sekali/native";
-import { cpuSeconds, residentMib } from "./cost.ts";
+import { cpuSeconds, machineBusySeconds, residentMib } from "./cost.ts";
 import type { Program } from "./programs.ts";
 import { type Load, type Sent, sendLoad } from "./wrk.ts";
 
@@ -25,6 +25,8 @@ export interface Measured {
   readonly failed: number;
   readonly cost_ms_per_event: Cost;
   readonly generator_share: number;
+  /** The share of the machine that went to processes which are none of ours: the more, the less a figure says. */
+  readonly others_share: number | undefined;
   readonly resident_peak_mib: number | undefined;
   /** False where the queue was still not empty at the bound; the rate is then of what was stored by then. */
   readonly drained: boolean;
@@ -63,19 +65,31 @@ async function drained(
   }
 }
 
+export type Cpu = ReturnType<typeof cpuOf>;
+
 function minus(after: number | undefined, before: number | undefined): number | undefined {
   return after === undefined || before === undefined ? undefined : after - before;
 }
 
-function cpuOf(program: Program, servers: Servers) {
+export function cpuOf(program: Program | undefined, servers: Servers) {
   return {
-    service: cpuSeconds(program.pid),
+    machine: machineBusySeconds(),
+    bench: cpuSeconds(process.pid),
+    service: program === undefined ? undefined : cpuSeconds(program.pid),
     redis: cpuSeconds(servers.redis.pid),
     postgres: cpuSeconds(servers.postgres.pid),
   };
 }
 
-function costs(sent: Sent, after: ReturnType<typeof cpuOf>, before: ReturnType<typeof cpuOf>, events: number): Cost {
+/** This process, and all below it: the servers, the program under the stop-watch, the load generator. */
+export function othersShare(after: Cpu, before: Cpu, elapsed_s: number): number | undefined {
+  const [machine, ours] = [minus(after.machine, before.machine), minus(after.bench, before.bench)];
+  return machine === undefined || ours === undefined
+    ? undefined
+    : Math.max(0, machine - ours) / elapsed_s / navigator.hardwareConcurrency;
+}
+
+function costs(sent: Sent, after: Cpu, before: Cpu, events: number): Cost {
   const each = (seconds: number | undefined): number | undefined =>
     seconds === undefined ? undefined : (seconds * 1_000) / Math.max(1, events);
   return {
@@ -106,15 +120,18 @@ export async function measure(
     what.drain_seconds_max === undefined
       ? { stored: acknowledged, empty: true }
       : await drained(program.base, what.drain_seconds_max * 1_000);
-  const elapsed_s = what.drain_seconds_max === undefined ? sent.duration_s : (performance.now() - began) / 1_000;
+  const after = cpuOf(program, servers);
+  const whole_s = (performance.now() - began) / 1_000;
+  const elapsed_s = what.drain_seconds_max === undefined ? sent.duration_s : whole_s;
   return {
     rate: end.stored / elapsed_s,
     acknowledged_rate: acknowledged / sent.duration_s,
     p50_ms: sent.p50_ms,
     p99_ms: sent.p99_ms,
     failed: sent.failed,
-    cost_ms_per_event: costs(sent, cpuOf(program, servers), before, end.stored),
+    cost_ms_per_event: costs(sent, after, before, end.stored),
     generator_share: sent.cpu_s / sent.duration_s / navigator.hardwareConcurrency,
+    others_share: othersShare(after, before, whole_s),
     resident_peak_mib: residentMib(program.pid)?.peak,
     drained: end.empty,
   };
