@@ -70,7 +70,7 @@ const content = Array.from({ length: LINES }, (_, n) => {
   return `192.0.2.${n % 256} - - [23/Nov/2026:${clock} +0700] "GET /page/${n} HTTP/1.1" 200 ${n}`;
 });
 
-test("a log is stored exactly, though publisher and aggregator are killed midway; then all are duplicates", async () => {
+test("a log is stored exactly, though both programs are killed midway; then all are duplicates", async () => {
   const file = join(folder, "access.log");
   await writeFile(file, `${content.join("\n")}\n`);
   const topic = "web.access";
