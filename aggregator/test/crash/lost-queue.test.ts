@@ -191,6 +191,23 @@ test("an older AOF restored behind the position: numbers go on above it, and not
   expect((await recount(stack.sql)).faults).toEqual([]);
 });
 
+test("Redis goes back behind an open connection: the next add is not taken below the position (P4)", async () => {
+  stack = await openStack({ env: { SHARDS: "1" } });
+  await stack.start();
+  const { head, stream } = shardKeys(stack.name, 0);
+  const copy = (from: string, to: string) => `redis.call('COPY', ${from}, ${to}, 'REPLACE')`;
+  const [before, between, after] = [makeEvents(30), makeEvents(60), makeEvents(45)];
+  await stack.publisher.publishStored(before);
+  const keys = [head, stream, `${head}:then`, `${stream}:then`];
+  const keep = `${copy("KEYS[1]", "KEYS[3]")} ${copy("KEYS[2]", "KEYS[4]")}`;
+  await stack.redisCommand("EVAL", keep, "4", ...keys);
+  await stack.publisher.publishStored(between);
+  const goBackNow = `${copy("KEYS[3]", "KEYS[1]")} ${copy("KEYS[4]", "KEYS[2]")}`;
+  await stack.redisCommand("EVAL", goBackNow, "4", ...keys);
+  await stack.publisher.publish(after);
+  await expectLoss(0, [...before, ...between, ...after]);
+});
+
 test("a batch that was read before Redis went back does not commit after it (P3, P4)", async () => {
   own = await startServers();
   stack = await openStack({ servers: own, env: { SHARDS: "1" } });
