@@ -195,7 +195,9 @@ const rules: Rule[] = [
       if (target !== undefined) return !target.startsWith(`${home}/`) && !isSharedWithK6(path, target);
       if (!from.startsWith("@sekali/")) return false;
       if (home === "contract") return true;
-      return from !== "@sekali/contract" && !(from === "@sekali/native" && isTest(path));
+      // The load harness starts stacks of its own: it is a test that is run by hand.
+      const mayStartServers = isTest(path) || home === "loadtest";
+      return from !== "@sekali/contract" && !(from === "@sekali/native" && mayStartServers);
     }, "share it through the contract"),
     example: { path: "contract/src/x.ts", text: 'import { x } from "@sekali/aggregator";' },
   },
