@@ -5,7 +5,14 @@ import { useBackingServers } from "../harness/backing-servers.ts";
 import { makeEvent } from "../harness/event-factory.ts";
 import { openSchema, type Schema } from "./schema.ts";
 
+let schema: Schema;
+// Hooks run in the order in which they are given: the schema goes before the server that it is in.
+afterAll(async () => await schema[Symbol.asyncDispose]());
 useBackingServers();
+beforeAll(async () => {
+  schema = await openSchema();
+  await schema.takeUp(0);
+});
 
 /** An event's JSON text with one field's text in place of its own, or without it. */
 function withField(name: string, text: string | undefined): string {
@@ -45,13 +52,6 @@ const POISON: readonly (readonly [kind: string, text: string, sqlstate: string])
   ["no event but an array", "[{}]", "22023"],
   ["no event but null", "null", "22023"],
 ];
-
-let schema: Schema;
-beforeAll(async () => {
-  schema = await openSchema();
-  await schema.takeUp(0);
-});
-afterAll(async () => await schema[Symbol.asyncDispose]());
 
 async function refusals(texts: readonly string[]): Promise<(string | undefined)[]> {
   const examined = await schema.batches.examine(texts.join(","), texts.length);
