@@ -33,6 +33,7 @@ function supervise(script: string, changes: Partial<Service> = {}): { supervised
 test("starts again what is killed, and keeps what it says", async () => {
   const { supervised, log } = supervise("echo hello; exec sleep 300");
   await supervised.start();
+  await waitFor("the first greeting", BOUND_MS, () => log().includes("hello"));
   const first = supervised.state().process?.pid ?? 0;
   signal(first, "SIGKILL");
   const second = () => supervised.state().process?.pid;

@@ -33,6 +33,7 @@ export interface Restarts {
 export const RESTARTS: Restarts = { pause_ms_min: 250, pause_ms_max: 5_000, steady_ms: 20_000 };
 
 const READY_MS_MAX = 120_000;
+const DRAIN_MS_MAX = 1_000;
 
 export class Supervised {
   readonly service: Service;
@@ -96,7 +97,8 @@ export class Supervised {
     this.#say(`started as process ${child.pid}`);
     const drained = Promise.all([this.#keep(child.stdout), this.#keep(child.stderr)]);
     void child.exited.then(async () => {
-      await drained;
+      // A grandchild that lives on may hold the pipes open; its service must not wait for it.
+      await Promise.race([drained, Bun.sleep(DRAIN_MS_MAX)]);
       this.#child = undefined;
       this.#onEnd(String(child.signalCode ?? `exit code ${child.exitCode}`), performance.now() - began);
     });
