@@ -38,7 +38,8 @@ format: node_modules/.installed ## Mend what lint and format can mend by themsel
 	$(BUN) x biome check --write .
 
 test: native ## All tests, on real Redis and Postgres (ARGS='-t name' for some of them)
-	$(BUN) test --timeout 120000 contract native aggregator publisher loadtest --path-ignore-patterns 'aggregator/test/compose/**' $(ARGS)
+	$(BUN) test --timeout 120000 --path-ignore-patterns 'aggregator/test/compose/**' $(ARGS) \
+	  contract native aggregator publisher loadtest
 
 test-compose: node_modules/.installed ## The black-box suite and restarts against the Compose stack
 	@make/test-compose
