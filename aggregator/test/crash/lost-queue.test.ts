@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { type BackingServers, startServers, useBackingServers } from "../harness/backing-servers.ts";
 import { makeEvents, type TestEvent, withDuplicates } from "../harness/event-factory.ts";
 import { eventually } from "../harness/eventually.ts";
-import { request } from "../harness/http-client.ts";
+import { Publisher, request } from "../harness/http-client.ts";
 import { recount } from "../harness/recount.ts";
 import { shardKeys } from "../harness/redis-commands.ts";
 import { openStack, type Stack } from "../harness/stack.ts";
@@ -62,6 +62,21 @@ test("FLUSHALL with a backlog: the loss is counted to the delivery, and what fol
   expect(again.unique).toBe(90);
   const logs = stack.aggregators.flatMap(({ log }) => log);
   expect(logs.some((line) => /"level":"?(error|50)/i.test(line) && /lost|loss/i.test(line))).toBe(true);
+});
+
+test("FLUSHALL with a backlog of two producers: each knows a part of the loss, and it is counted once (P4)", async () => {
+  stack = await openStack({ env: { SHARDS: "1" } });
+  const [first, second] = await Promise.all([stack.start({ ROLES: "api" }), stack.start({ ROLES: "api" })]);
+  const [one, two] = [first, second].map(({ url }) => new Publisher(() => url, stack.ledger));
+  await one?.publish(makeEvents(40));
+  await two?.publish(makeEvents(30));
+  await one?.publish(makeEvents(20));
+  await stack.redisCommand("FLUSHALL");
+  const after = makeEvents(50);
+  await two?.publish(after.slice(0, 25));
+  await one?.publish(after.slice(25));
+  await stack.start({ ROLES: "worker" });
+  await expectLoss(90, after);
 });
 
 test("FLUSHALL of an empty queue loses nothing, and what follows is stored", async () => {

@@ -1,7 +1,7 @@
 /** Redis is killed, silent, cut off, or answers and is not heard. */
 import { afterEach, expect, test } from "bun:test";
 import { useBackingServers } from "../harness/backing-servers.ts";
-import { makeEvent, makeEvents, withDuplicates } from "../harness/event-factory.ts";
+import { batchesOf, makeEvent, makeEvents, withDuplicates } from "../harness/event-factory.ts";
 import { eventually } from "../harness/eventually.ts";
 import { post, request } from "../harness/http-client.ts";
 import { Load } from "../harness/load.ts";
@@ -16,6 +16,9 @@ afterEach(async () => await stack[Symbol.asyncDispose]());
 const REFUSAL_MS_MAX = 2_000;
 /** P5: after a dependency's return work goes on within this time. */
 const RECOVERY_MS_MAX = 15_000;
+
+/** More than the tail that a stream keeps behind its position (4 MiB), less than what the test publishes. */
+const MEMORY_BYTES_MAX = 14_000_000;
 
 async function expectQuickRefusal(): Promise<void> {
   const before = performance.now();
@@ -107,6 +110,36 @@ test("a slow link to Redis costs time and nothing else", async () => {
   stack.redisLink.heal();
   const { stats } = await stack.expectExact();
   expect(stats.received).toBe(stack.ledger.acknowledged + stack.ledger.inDoubt);
+});
+
+test("a Redis whose memory is full answers 503, loses nothing, and takes events again when workers have caught up (P4, P5)", async () => {
+  stack = await openStack({ env: { SHARDS: "1" } });
+  const api = await stack.start({ ROLES: "api" });
+  stack.watchStats();
+  const usedBytes = async () => {
+    const report = String(await stack.redisCommand("INFO", "memory"));
+    return Number(/used_memory:(\d+)/.exec(report)?.[1]);
+  };
+  const limitTo = async (bytes: number) => await stack.redisCommand("CONFIG", "SET", "maxmemory", String(bytes));
+  await limitTo((await usedBytes()) + MEMORY_BYTES_MAX);
+  try {
+    const payload = { filler: "x".repeat(100_000) };
+    const batches = batchesOf(makeEvents(300, { payload }), 3);
+    let taken = 0;
+    while ((await stack.publisher.attempt(batches[taken] ?? [])).taken) taken += 1;
+    expect(taken).toBeGreaterThan(10);
+    expect(taken).toBeLessThan(batches.length - 10);
+    // Well past the limit, so that not even the smallest write is let through while the workers catch up.
+    await limitTo((await usedBytes()) - 2_000_000);
+    await stack.start({ ROLES: "worker" });
+    for (const batch of batches.slice(taken, taken + 10))
+      await stack.publisher.publish(batch, { within: RECOVERY_MS_MAX });
+    expect(api.isRunning).toBe(true);
+    const { stats } = await stack.expectExact();
+    expect(stats).toMatchObject({ unique_processed: (taken + 10) * 3, lost: 0 });
+  } finally {
+    await limitTo(0);
+  }
 });
 
 test("a Redis that promises less than P1 is used, and named in the log", async () => {
