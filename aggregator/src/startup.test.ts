@@ -17,7 +17,7 @@ async function settled(): Promise<void> {
   for (let turn = 0; turn < 50; turn += 1) await Promise.resolve();
 }
 
-/** Waits for a dependency; when it was tried, in seconds, and how that ended can be looked at without waiting for it. */
+/** Waits for a dependency; when it was tried, in seconds, and how that ended can be looked at meanwhile. */
 function start(connect: () => Promise<string>, timeoutSeconds = TIMEOUT_S) {
   const { log, lines } = recordedLog();
   const startedAt = performance.now();

@@ -1,4 +1,4 @@
-/** The workers' side of the store's port in memory: positions move, batches are remembered, deliveries are not judged. */
+/** The workers' side of the store's port in memory: positions move, batches are remembered, nothing is judged. */
 import type { Position } from "../../src/queue/port.ts";
 import type { Batch, BatchStore, Examined, Naming, Standing, StoredBatch } from "../../src/store/port.ts";
 

@@ -82,7 +82,10 @@ describe("partitions are made", () => {
     await make(schema, "month", 400);
     await expectUnbroken(schema, 400);
     for (const { from, to } of await attached(schema)) {
-      expect([from, to]).toEqual([expect.stringMatching(/-01 00:00:00\+00$/), expect.stringMatching(/-01 00:00:00\+00$/)]);
+      expect([from, to]).toEqual([
+        expect.stringMatching(/-01 00:00:00\+00$/),
+        expect.stringMatching(/-01 00:00:00\+00$/),
+      ]);
     }
     expect(await make(schema, "month", 400)).toBe(0);
   });

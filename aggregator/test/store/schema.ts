@@ -1,6 +1,6 @@
 /**
- * A schema of a test's own in the shared Postgres, with the stores over it: the real ones, on connections as the service
- * makes them. Beside them a tester's own way in, to look and to lock.
+ * A schema of a test's own in the shared Postgres, with the stores over it: the real ones, on connections as the
+ * service makes them. Beside them a tester's own way in, to look and to lock.
  *
  *     await using schema = await openSchema();
  */

@@ -29,7 +29,11 @@ describe("of several deliveries of one identity (P2)", () => {
     const event = makeEvent({ topic: "a", payload: { n: 1 } });
     const others = makeEvents(40);
     const again = Array.from({ length: 20 }, (_, n) => ({ ...event, payload: { n: n + 2 }, source: `later-${n}` }));
-    const stored = await schema.deliver(0, [...others.slice(0, 20), event, ...shuffled([...others.slice(20), ...again])]);
+    const stored = await schema.deliver(0, [
+      ...others.slice(0, 20),
+      event,
+      ...shuffled([...others.slice(20), ...again]),
+    ]);
     expect(stored).toMatchObject({ unique: 41, duplicates: 20 });
     const [row] = await schema.sql`
       SELECT e.payload, e.source, e.seq = 21 AND i.seq = 21 AS won
@@ -77,7 +81,7 @@ describe("of several deliveries of one identity (P2)", () => {
 
 describe("what is counted (P3)", () => {
   const letters: DeadLetter[] = [
-    { seq: 5, deliveries: 1, sqlstate: "22P02", reason: "bad \"quotes\" \\ and ü", raw: '{"é":"\\u0000"}' },
+    { seq: 5, deliveries: 1, sqlstate: "22P02", reason: 'bad "quotes" \\ and ü', raw: '{"é":"\\u0000"}' },
     { seq: 8, deliveries: 3, sqlstate: "22021", reason: "torn", raw: "[[[" },
   ];
 
@@ -129,7 +133,9 @@ describe("what is counted (P3)", () => {
     );
     const rows = await schema.sql`SELECT event_id, seq::int FROM identities ORDER BY seq`;
     expect([...rows]).toEqual([2, 5, 9].map((seq, index) => ({ event_id: events[index]?.event_id, seq })));
-    expect(await schema.sql`SELECT FROM events e JOIN identities i USING (event_id, topic, shard, seq)`).toHaveLength(3);
+    expect(await schema.sql`SELECT FROM events e JOIN identities i USING (event_id, topic, shard, seq)`).toHaveLength(
+      3,
+    );
   });
 
   test("is named as far as the log has room", async () => {
