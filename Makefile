@@ -5,7 +5,7 @@
 .DEFAULT_GOAL := help
 BUN := make/bun
 
-.PHONY: help up down clean logs test test-compose check format build stress ship native
+.PHONY: help up down clean logs test test-compose check format build stress soak races bench ship native
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -44,9 +44,23 @@ test: native ## All tests, on real Redis and Postgres (ARGS='-t name' for some o
 test-compose: node_modules/.installed ## The black-box suite and restarts against the Compose stack
 	@make/test-compose
 
-stress: node_modules/.installed ## Load what `make up` started with k6, then recount every event
-	SEKALI_UID=$$(id -u) SEKALI_GID=$$(id -g) TARGET_URL=$${TARGET_URL:-http://127.0.0.1:$${PORT:-8080}} \
-	  $(BUN) loadtest/src/main.ts stress
+# These stop, starve or double aggregators, so they bring a Redis, a Postgres and aggregators of their own.
+OWN_STACK := overload restart races-apart
+LOAD = SEKALI_UID=$$(id -u) SEKALI_GID=$$(id -g) TARGET_URL=$${TARGET_URL:-http://127.0.0.1:$${PORT:-8080}} \
+  $(if $(filter $(OWN_STACK),$(PROFILE)),SEKALI_BINARY='$(CURDIR)/dist/aggregator') $(BUN) loadtest/src/main.ts
+stress: $(if $(filter $(OWN_STACK),$(PROFILE)),native)
+stress: node_modules/.installed ## Load and race what runs, then recount (PROFILE=reads|spike|overload|restart …)
+	@$(LOAD) $(or $(PROFILE),stress races)
+
+soak: ## The same for ten minutes at an even pace
+	@$(MAKE) --no-print-directory stress PROFILE=soak
+
+races: ## Many callers send the same event in the same instant, to two aggregators of their own
+	@$(MAKE) --no-print-directory stress PROFILE=races-apart
+
+bench: native ## Measure beside a bare echo, Postgres alone and a naive design (BENCH_GROWTH=1: with 5 M rows, too)
+	@make/wrk
+	@SEKALI_BINARY='$(CURDIR)/dist/aggregator' $(BUN) loadtest/src/main.ts bench
 
 TOPIC ?= files.shipped
 SOURCE ?= $(shell hostname)

@@ -84,22 +84,32 @@ function pick<T>(list: readonly T[], dice: number): T {
   return list[dice % list.length] as T;
 }
 
-/** Microseconds after the start of the run, one for each number, so that the order of a page is a real order. */
-function timestamp(run: Run, number: number): string {
-  const second = new Date(run.started_at_ms + Math.floor(number / 1_000)).toISOString();
-  return `${second.slice(0, -1)}${String(number % 1_000).padStart(3, "0")}Z`;
+/** Scattered events share a second with few thousand others, so that some have the same timestamp. */
+const SCATTER_US = 1_000_000;
+
+/** Microseconds after the start of the run: one for each number, or any within a second. */
+function timestamp(run: Run, number: number, timestamps: Stream["timestamps"]): string {
+  const micros = timestamps === "in_order" ? number : mixed(run.seed ^ number) % SCATTER_US;
+  const millis = new Date(run.started_at_ms + Math.floor(micros / 1_000)).toISOString();
+  return `${millis.slice(0, -1)}${String(micros % 1_000).padStart(3, "0")}Z`;
 }
 
 function identity(run: Run, lane: number, number: number): Identity {
   return { topic: pick(LOAD_TOPICS, mixed(run.seed + number + lane)), event_id: eventId(run.run, lane, number) };
 }
 
-function eventText(run: Run, lane: number, number: number, { topic, event_id }: Identity): string {
+function eventText(
+  run: Run,
+  lane: number,
+  number: number,
+  { topic, event_id }: Identity,
+  timestamps: Stream["timestamps"] = "in_order",
+): string {
   const dice = mixed(run.seed ^ mixed(number + lane));
   return JSON.stringify({
     topic,
     event_id,
-    timestamp: timestamp(run, number),
+    timestamp: timestamp(run, number, timestamps),
     source: pick(SOURCES, dice >>> 4),
     payload: {
       cpu_usage: (dice % 1_000) / 10,
@@ -137,7 +147,7 @@ export function preparedRequests(run: Run, stream: Stream): PreparedRequest[] {
     const texts: string[] = [];
     for (const number of planned.subarray(first, first + stream.events_per_request)) {
       known = Math.max(known, number + 1);
-      texts.push(eventText(run, lane, number, identity(run, lane, number)));
+      texts.push(eventText(run, lane, number, identity(run, lane, number), stream.timestamps));
     }
     const body = stream.events_per_request === 1 ? texts.join("") : `[${texts.join(",")}]`;
     prepared.push({ body, deliveries: texts.length, fresh: known - before });

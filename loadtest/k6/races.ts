@@ -7,7 +7,7 @@ import exec from "k6/execution";
 import type { Options, Scenario } from "k6/options";
 import { profile, run, summaryFile, TREND_STATISTICS, targets } from "./environment.ts";
 import { RACES, raceBodies, raceIdentities } from "./plan.ts";
-import type { RaceName, RaceProfile } from "./profiles.ts";
+import { PATIENT_TRIES_MAX, type RaceName, type RaceProfile } from "./profiles.ts";
 import { publish } from "./publish.ts";
 
 if (profile.kind !== "races") {
@@ -70,9 +70,11 @@ export default function race(): void {
     stream: name,
     number: round,
     ack: "stored",
-    body: both[caller % 2] as string,
+    // At each target both orders, or the order would only differ where the target does.
+    body: both[Math.floor(caller / targets.length) % 2] as string,
     deliveries,
     fresh: 0,
+    tries_max: PATIENT_TRIES_MAX,
   });
 }
 

@@ -58,9 +58,11 @@ export const options: Options = {
     ...Object.fromEntries(counted),
     deliveries_acknowledged: [`count>=${load.deliveries_min}`],
     dropped_iterations: [`count<=${Math.floor(requests_total * load.dropped_share_max)}`],
-    requests_given_up: ["count==0"],
+    ...(load.may_give_up ? {} : { requests_given_up: ["count==0"] }),
     replies_wrong: ["count==0"],
-    http_req_failed: ["rate<0.05"],
+    http_req_failed: [`rate<=${load.failed_share_max}`],
+    // Too much is refused at once and by a reply: nobody is left waiting, and no connection is dropped.
+    ...(load.flood === undefined ? {} : { replies_lost: ["count==0"], http_req_duration: ["p(99)<3000"] }),
   },
 };
 
@@ -73,9 +75,9 @@ export default function deliver(): void {
     exec.test.abort(`no body is prepared for request ${iterationInTest} of ${name}`);
     return;
   }
-  const { ack } = lane.stream;
+  const { ack, tries_max } = lane.stream;
   const url = targets[iterationInTest % targets.length] as string;
-  publish({ url, stream: name, number: iterationInTest, ack, ...request });
+  publish({ url, stream: name, number: iterationInTest, ack, tries_max, ...request });
 }
 
 export function handleSummary(data: unknown): Record<string, string> {

@@ -1,5 +1,5 @@
 /**
- * `bun loadtest/src/main.ts [profile | bench]`. The only file here that reads the environment, handles signals and
+ * `bun loadtest/src/main.ts [profile … | bench]`. The only file here that reads the environment, handles signals and
  * exits.
  *
  *   TARGET_URL    the service (several, separated by commas, where aggregators share the work; default
@@ -17,6 +17,7 @@ import { type BenchOptions, runBench, SUBJECTS, type Subject } from "./bench/ben
 import { benchPage, benchTable } from "./bench/bench-report.ts";
 import { page } from "./stress/html.ts";
 import { table } from "./stress/report.ts";
+import type { DatabasePlace } from "./stress/rows.ts";
 import { stress } from "./stress/stress.ts";
 
 const ROOT = join(import.meta.dir, "..", "..");
@@ -25,13 +26,13 @@ const SEED_DEFAULT = 20_126;
 const say = (line: string): void => console.log(line);
 
 function usage(problem: string): never {
-  const known = PROFILES.map(({ name, purpose }) => `  ${name.padEnd(8)} ${purpose}`).join("\n");
+  const known = PROFILES.map(({ name, purpose }) => `  ${name.padEnd(12)} ${purpose}`).join("\n");
   console.error(
     `${problem}
 
-usage: bun loadtest/src/main.ts [profile]   (stress when none is named)
+usage: bun loadtest/src/main.ts [profile …]   (stress when none is named)
 ${known}
-  bench    how near the limits: beside a bare echo, Postgres alone and a naive design`,
+  bench        how near the limits: beside a bare echo, Postgres alone and a naive design`,
   );
   process.exit(2);
 }
@@ -54,9 +55,9 @@ function seed(text: string): number {
   return value;
 }
 
-/** The parts of a URL that may be shown: never its password. */
-function databaseUrl(): string | undefined {
-  const { DATABASE_URL, DATABASE_PASSWORD } = process.env;
+/** Where the tables can be read; undefined where only the service is known. */
+function database(): DatabasePlace | undefined {
+  const { DATABASE_URL, DATABASE_PASSWORD, DATABASE_SCHEMA } = process.env;
   if (!DATABASE_URL) {
     return undefined;
   }
@@ -64,7 +65,7 @@ function databaseUrl(): string | undefined {
   if (url.password === "" && DATABASE_PASSWORD) {
     url.password = encodeURIComponent(DATABASE_PASSWORD);
   }
-  return url.toString();
+  return { url: url.toString(), schema: DATABASE_SCHEMA || "public" };
 }
 
 async function runProfile(profile: Profile, signal: AbortSignal): Promise<boolean> {
@@ -72,10 +73,11 @@ async function runProfile(profile: Profile, signal: AbortSignal): Promise<boolea
     {
       profile,
       targets: targets(process.env["TARGET_URL"] || "http://127.0.0.1:8080"),
-      database_url: databaseUrl(),
+      database: database(),
       seed: seed(process.env["LOAD_SEED"] || String(SEED_DEFAULT)),
       root: ROOT,
       inherited: process.env,
+      binary: process.env["SEKALI_BINARY"] || undefined,
       signal,
     },
     say,
@@ -113,6 +115,7 @@ function benchOptions(signal: AbortSignal): BenchOptions {
     ids,
     only,
     root: ROOT,
+    binary: process.env["SEKALI_BINARY"] || undefined,
     signal,
   };
 }
@@ -129,21 +132,29 @@ const stopping = new AbortController();
 process.on("SIGINT", () => stopping.abort());
 process.on("SIGTERM", () => stopping.abort());
 
-async function main(named: string): Promise<number> {
-  if (named === "bench") {
+/** One after the other, and all of them: a run that failed must not hide what the next one finds. */
+async function runProfiles(profiles: readonly Profile[]): Promise<boolean> {
+  const passed: boolean[] = [];
+  for (const profile of profiles) {
+    passed.push(await runProfile(profile, stopping.signal));
+  }
+  return passed.every(Boolean);
+}
+
+async function main(names: readonly string[]): Promise<number> {
+  if (names.length === 1 && names[0] === "bench") {
     await bench(stopping.signal);
     return 0;
   }
-  const profile = PROFILES.find(({ name }) => name === named);
-  return profile === undefined
-    ? usage(`no profile is called ${named}`)
-    : (await runProfile(profile, stopping.signal))
-      ? 0
-      : 1;
+  const profiles = names.map(
+    (named) => PROFILES.find(({ name }) => name === named) ?? usage(`no profile is called ${named}`),
+  );
+  return (await runProfiles(profiles)) ? 0 : 1;
 }
 
 try {
-  process.exitCode = await main(process.argv[2] ?? "stress");
+  const names = process.argv.slice(2);
+  process.exitCode = await main(names.length === 0 ? ["stress"] : names);
 } catch (error) {
   console.error(stopping.signal.aborted ? "interrupted" : error instanceof Error ? error.message : error);
   process.exitCode = stopping.signal.aborted ? 130 : 1;

@@ -24,6 +24,8 @@ const batches: Stream = {
   events_per_request: 50,
   stages: [{ seconds: 10, requests_per_s: 20 }],
   vus_max: 1,
+  tries_max: 1,
+  timestamps: "in_order",
 };
 
 /** How many events the service's own validation takes from a body. */

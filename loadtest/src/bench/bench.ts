@@ -9,10 +9,11 @@ import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startPostgres, startRedis } from "@sekali/native";
+import type { Program } from "../stack/program.ts";
 import { type Machine, machine } from "../stress/machine.ts";
 import { cpuOf, type Measured, type Measurement, measure, othersShare, type Servers } from "./measure.ts";
 import { CONNECTIONS, EVENTS_PER_BATCH, storeAlone } from "./postgres-alone.ts";
-import { type Backing, migrate, type Program, startAggregator, startEcho, startNaive } from "./programs.ts";
+import { type Installation, migrate, startAggregator, startEcho, startNaive } from "./programs.ts";
 import { type IdVersion, templateFile } from "./templates.ts";
 import { measureVisible, type Visible } from "./visible.ts";
 import { findWrk } from "./wrk.ts";
@@ -35,6 +36,8 @@ export interface BenchOptions {
   readonly ids: IdVersion;
   readonly only: readonly Subject[];
   readonly root: string;
+  /** Compiled, or undefined for the sources. */
+  readonly binary: string | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -52,7 +55,7 @@ interface Bench {
   readonly wrk: string;
   readonly templates: string;
   readonly servers: Servers;
-  readonly backing: Backing;
+  readonly installation: Installation;
 }
 
 /** Enough for a container's Postgres, and the same for all that is compared. */
@@ -76,11 +79,11 @@ async function timed(bench: Bench, program: Program, what: Measurement): Promise
 }
 
 async function alone(bench: Bench, name: string): Promise<Measured> {
-  const { backing, options } = bench;
-  await migrate(options.root, backing, name);
+  const { installation, options } = bench;
+  await migrate(installation, name);
   const before = cpuOf(undefined, bench.servers);
   const { events, elapsed_s, whole_s } = await storeAlone(
-    { root: options.root, url: backing.postgres_url, schema: name },
+    { root: options.root, url: installation.backing.postgres_url, schema: name },
     options.seconds,
     options.ids,
   );
@@ -101,16 +104,12 @@ async function alone(bench: Bench, name: string): Promise<Measured> {
 }
 
 async function measureSubject(bench: Bench, subject: Subject, round: number): Promise<Measured> {
-  const { options, backing } = bench;
+  const { options, installation } = bench;
   const name = `bench_${subject}_${round}`;
   const ours = async (events_per_request: number): Promise<Measured> =>
-    timed(
-      bench,
-      await startAggregator(options.root, backing, name),
-      load(options, events_per_request, DRAIN_SECONDS_MAX),
-    );
+    timed(bench, await startAggregator(installation, name), load(options, events_per_request, DRAIN_SECONDS_MAX));
   const naive = async (events_per_request: number): Promise<Measured> =>
-    timed(bench, await startNaive(backing), load(options, events_per_request, NAIVE_DRAIN_SECONDS_MAX));
+    timed(bench, await startNaive(installation.backing), load(options, events_per_request, NAIVE_DRAIN_SECONDS_MAX));
   switch (subject) {
     case "echo":
       return timed(bench, await startEcho(), load(options, 1, undefined));
@@ -130,7 +129,7 @@ async function measureSubject(bench: Bench, subject: Subject, round: number): Pr
 }
 
 async function visibleAtHalfPeak(bench: Bench, peak_per_s: number, round: number): Promise<Visible> {
-  const program = await startAggregator(bench.options.root, bench.backing, `bench_visible_${round}`);
+  const program = await startAggregator(bench.installation, `bench_visible_${round}`);
   try {
     return await measureVisible(program.base, Math.round(peak_per_s / 2), VISIBLE_SECONDS);
   } finally {
@@ -170,7 +169,8 @@ export async function runBench(options: BenchOptions, say: (line: string) => voi
   try {
     const began_at = new Date().toISOString();
     const backing = { redis_url: redis.url, postgres_url: postgres.url };
-    const bench: Bench = { options, wrk, templates, servers: { redis, postgres }, backing };
+    const installation = { root: options.root, binary: options.binary, backing };
+    const bench: Bench = { options, wrk, templates, servers: { redis, postgres }, installation };
     const found = await rounds(bench, say);
     const { rounds: repeated, seconds, ids } = options;
     return { began_at, options: { rounds: repeated, seconds, ids }, machine: machine(), ...found };

@@ -3,8 +3,8 @@
  * over the whole time, so that nothing is gained by taking in faster than one can store.
  */
 import type { Server } from "@sekali/native";
-import { cpuSeconds, machineBusySeconds, residentMib } from "./cost.ts";
-import type { Program } from "./programs.ts";
+import { cpuSeconds, machineBusySeconds, residentMib } from "../stack/cost.ts";
+import type { Program } from "../stack/program.ts";
 import { type Load, type Sent, sendLoad } from "./wrk.ts";
 
 /** Processor seconds for each thousand events. */

@@ -91,7 +91,7 @@ function statsChecks({ sent, expected, growth, watched }: Evidence): Check[] {
     between(
       "duplicate_dropped (the rest)",
       growth.duplicate_dropped,
-      sent.acknowledged - distinct_max,
+      Math.max(0, sent.acknowledged - distinct_max),
       sent.attempted - distinct,
     ),
     exactly("dead_lettered", watched.dead_lettered_growth, 0),

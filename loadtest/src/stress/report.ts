@@ -30,6 +30,8 @@ export interface Report {
   readonly violations: readonly string[];
   readonly machine: Machine;
   readonly k6: string;
+  /** What else was looked at in this profile. */
+  readonly findings: readonly (readonly [string, string])[];
   readonly samples: readonly Sample[];
   readonly files: { readonly json: string; readonly html: string; readonly dashboard: string };
 }
@@ -62,6 +64,7 @@ export function facts(report: Report): [string, string][] {
     ],
     ["retried", lost],
     ["queue empty", report.drain_s === undefined ? "never" : `${report.drain_s.toFixed(1)} s after the last request`],
+    ...report.findings.map(([name, value]): [string, string] => [name, value]),
     ["machine", `${machine.cores} × ${machine.processor}, ${machine.memory_gib} GiB, ${machine.system}`],
     ["versions", `k6 ${report.k6}, Bun ${machine.bun}`],
     ["seed, run", `${report.run.seed}, ${report.run.run}`],

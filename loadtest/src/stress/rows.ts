@@ -47,15 +47,21 @@ async function knownIdentities(sql: SQL, identities: readonly Identity[]): Promi
   return known;
 }
 
+export interface DatabasePlace {
+  readonly url: string;
+  readonly schema: string;
+}
+
 /** Straight from the tables, where the database can be reached. */
 export async function rowsFromPostgres(
-  url: string,
+  { url, schema }: DatabasePlace,
   topics: readonly string[],
   since_ms: number,
   sent: readonly Identity[],
 ): Promise<Rows> {
   const sql = new SQL(url, { max: 1 });
   try {
+    await sql`SELECT set_config('search_path', ${`"${schema}"`}, false)`;
     const counts = new Map<string, number>();
     for (const topic of topics) {
       const since = new Date(since_ms).toISOString();

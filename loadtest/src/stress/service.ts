@@ -58,17 +58,34 @@ function nextPage(base: string, response: Response): string | undefined {
   return next === undefined ? undefined : new URL(next, base).toString();
 }
 
-/** The events of a topic, newest first, page by page, down to a given time. */
-export async function* eventsSince(base: string, topic: string, since_ms: number): AsyncGenerator<EventRecord> {
-  let url: string | undefined = `${base}/events?topic=${encodeURIComponent(topic)}&limit=${PAGE_EVENTS}`;
+export interface Page {
+  readonly url: string;
+  readonly rows: readonly EventRecord[];
+}
+
+export async function readPage(url: string): Promise<Page["rows"]> {
+  return (await (await get(url)).json()) as EventRecord[];
+}
+
+/** The first page, and all that follow through `Link`. @param topic undefined for the events of all topics */
+export async function* eventPages(base: string, topic: string | undefined, limit: number): AsyncGenerator<Page> {
+  const filter = topic === undefined ? "" : `topic=${encodeURIComponent(topic)}&`;
+  let url: string | undefined = `${base}/events?${filter}limit=${limit}`;
   while (url !== undefined) {
     const response: Response = await get(url);
-    for (const event of (await response.json()) as EventRecord[]) {
+    yield { url, rows: (await response.json()) as EventRecord[] };
+    url = nextPage(base, response);
+  }
+}
+
+/** The events of a topic, newest first, page by page, down to a given time. */
+export async function* eventsSince(base: string, topic: string, since_ms: number): AsyncGenerator<EventRecord> {
+  for await (const { rows } of eventPages(base, topic, PAGE_EVENTS)) {
+    for (const event of rows) {
       if (Date.parse(event.timestamp) < since_ms) {
         return;
       }
       yield event;
     }
-    url = nextPage(base, response);
   }
 }

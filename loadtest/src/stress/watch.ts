@@ -12,7 +12,8 @@ export interface Sample {
   readonly queued: number;
 }
 
-const POLL_MS = 500;
+/** How often the queue is looked at while it empties. */
+const DRAIN_POLL_MS = 100;
 const DRAIN_MS_MAX = 120_000;
 /** With other publishers at work the queue may never be seen empty; then this long without growth is the end. */
 const QUIET_MS = 3_000;
@@ -33,21 +34,23 @@ export class Watch {
   readonly violations: string[] = [];
   readonly #base: string;
   readonly #topics: readonly string[];
+  readonly #poll_ms: number;
   readonly #first: Stats;
   readonly #started_ms = performance.now();
   #last: Stats;
   #stopping: (() => void) | undefined;
   #loop: Promise<void> | undefined;
 
-  private constructor(base: string, topics: readonly string[], first: Stats) {
+  private constructor(base: string, topics: readonly string[], poll_ms: number, first: Stats) {
     this.#base = base;
     this.#topics = topics;
+    this.#poll_ms = poll_ms;
     this.#first = first;
     this.#last = first;
   }
 
-  static async begin(base: string, topics: readonly string[]): Promise<Watch> {
-    return new Watch(base, topics, await readStats(base));
+  static async begin(base: string, topics: readonly string[], poll_ms: number): Promise<Watch> {
+    return new Watch(base, topics, poll_ms, await readStats(base));
   }
 
   get first(): Stats {
@@ -114,7 +117,7 @@ export class Watch {
         if (stats !== undefined && latest !== undefined && latest.unique_processed > 0) {
           onSample(this.#sinceLoaded(latest));
         }
-        await Promise.race([Bun.sleep(POLL_MS), stopped]);
+        await Promise.race([Bun.sleep(this.#poll_ms), stopped]);
       }
     })();
   }
@@ -146,7 +149,7 @@ export class Watch {
       if (stats !== undefined && (stats.queued === 0 || quiet)) {
         return (grew_ms - began_ms) / 1_000;
       }
-      await Bun.sleep(POLL_MS / 5);
+      await Bun.sleep(DRAIN_POLL_MS);
     }
     return undefined;
   }
