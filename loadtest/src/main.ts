@@ -5,16 +5,22 @@
  *   TARGET_URL    the service (several, separated by commas, where aggregators share the work; default
  *                 http://127.0.0.1:8080)
  *   DATABASE_URL  where given, the recount reads the tables themselves instead of paging through `/events`
- *   LOAD_SEED     the pattern of duplicates, topics and contents; the same again for the same seed BENCH_ROUNDS,
- *   BENCH_SECONDS, BENCH_IDS (v4, v7), BENCH_ONLY   how the benchmark runs, and which parts of it
+ *   LOAD_SEED     the pattern of duplicates, topics and contents; the same again for the same seed
+ *   SEKALI_BINARY a compiled aggregator for stacks of our own, instead of the sources
+ *   BENCH_ROUNDS, BENCH_SECONDS, BENCH_IDS (v4, v7)   how the benchmark runs
+ *   BENCH_GROWTH=1        with the cost as it grows, too: about ten minutes more
+ *   BENCH_GROWTH_EVENTS   how many events are present then (1000000,5000000)
+ *   BENCH_ONLY            which parts of it, by name
  *
  * Exits 0 when every figure agreed and every threshold was kept, 1 when not, 2 for wrong usage, 130 when
  * interrupted.
  */
 import { join } from "node:path";
 import { PROFILES, type Profile } from "../k6/profiles.ts";
-import { type BenchOptions, runBench, SUBJECTS, type Subject } from "./bench/bench.ts";
+import { runBench } from "./bench/bench.ts";
 import { benchPage, benchTable } from "./bench/bench-report.ts";
+import type { BenchOptions } from "./bench/setting.ts";
+import { SUBJECTS, type Subject } from "./bench/subjects.ts";
 import { page } from "./stress/html.ts";
 import { table } from "./stress/report.ts";
 import type { DatabasePlace } from "./stress/rows.ts";
@@ -98,22 +104,30 @@ function wholeNumber(name: string, least: number, usual: number): number {
   return value;
 }
 
+/** How many events are present. Filling up to the last takes a minute or two for each version of UUIDs. */
+function growthSizes(): number[] {
+  const sizes = (process.env["BENCH_GROWTH_EVENTS"] || "1000000,5000000").split(",").map(Number);
+  const grows = sizes.every((size, index) => Number.isInteger(size) && size > (sizes[index - 1] ?? 0));
+  return grows ? sizes : usage("BENCH_GROWTH_EVENTS takes whole numbers that grow, with commas between them");
+}
+
 function benchOptions(signal: AbortSignal): BenchOptions {
   const ids = process.env["BENCH_IDS"] || "v4";
   if (ids !== "v4" && ids !== "v7") {
     usage(`BENCH_IDS takes v4 or v7, not ${ids}`);
   }
-  const all = Object.keys(SUBJECTS) as Subject[];
-  const named = process.env["BENCH_ONLY"]?.split(",") ?? all;
-  const only = all.filter((subject) => named.includes(subject));
-  if (only.length !== named.length) {
-    usage(`BENCH_ONLY takes some of ${all.join(", ")}, with commas between them`);
+  const all = [...Object.keys(SUBJECTS), "memory"];
+  const named = process.env["BENCH_ONLY"] ? process.env["BENCH_ONLY"].split(",") : all;
+  if (!named.every((one) => all.includes(one) || one === "growth")) {
+    usage(`BENCH_ONLY takes some of ${all.join(", ")}, growth, with commas between them`);
   }
   return {
     rounds: wholeNumber("BENCH_ROUNDS", 1, 3),
     seconds: wholeNumber("BENCH_SECONDS", 1, 5),
     ids,
-    only,
+    only: (Object.keys(SUBJECTS) as Subject[]).filter((subject) => named.includes(subject)),
+    memory: named.includes("memory"),
+    growth: named.includes("growth") || process.env["BENCH_GROWTH"] === "1" ? growthSizes() : [],
     root: ROOT,
     binary: process.env["SEKALI_BINARY"] || undefined,
     signal,

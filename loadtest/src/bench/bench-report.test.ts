@@ -1,7 +1,10 @@
 import { expect, test } from "bun:test";
 import type { BenchResult } from "./bench.ts";
-import { benchPage, benchTable, ratios, spread } from "./bench-report.ts";
+import { benchPage, benchTable, ratios } from "./bench-report.ts";
+import type { Grown } from "./growth.ts";
+import { besideEmpty } from "./growth-report.ts";
 import type { Measured } from "./measure.ts";
+import { percentile, spread } from "./statistics.ts";
 
 const measured = (rate: number): Measured => ({
   rate,
@@ -22,6 +25,8 @@ const result: BenchResult = {
   machine: { processor: "p", cores: 2, memory_gib: 4, system: "s", bun: "1" },
   measured: { echo: [100, 50, 100].map(measured), single: [40, 20, 60].map(measured) },
   visible: [],
+  memory: undefined,
+  growth: [],
 };
 
 test("a median is the middle, or between the two in the middle", () => {
@@ -45,4 +50,34 @@ test("table and page tell only what was measured, and load nothing", () => {
   expect(benchTable(result)).toContain("0.40 (0.40 … 0.60)");
   expect(benchTable(result)).not.toContain("naive");
   expect(benchPage(result)).not.toMatch(/(src|href)=/);
+});
+
+test("a percentile is a value that was measured", () => {
+  expect(percentile([4, 1, 3, 2], 0.5)).toBe(2);
+  expect(percentile([4, 1, 3, 2], 0.99)).toBe(4);
+});
+
+const latency = { p50_ms: 1, p99_ms: 2 };
+const grown: Grown = {
+  ids: "v7",
+  events: 5_000_000,
+  measured: [90, 40].map(measured),
+  beside: [100, 50].map(measured),
+  queries: { events_of_topic: latency, events_of_all: latency, stats: latency },
+};
+
+test("growth is told beside empty tables of the same minute, and memory in words", () => {
+  expect(besideEmpty(grown)).toEqual({ median: 0.8500000000000001, least: 0.8, greatest: 0.9 });
+  const memory = {
+    rest_mib: 60,
+    queued: 1_000_000,
+    taking_mib: 100,
+    redis_mib: 300,
+    emptying_mib: 90,
+    emptied_per_s: 50_000,
+  };
+  const told = benchTable({ ...result, memory, growth: [grown] });
+  expect(told).toContain("· UUIDv7, 5,000,000 events present: 0.85");
+  expect(told).toContain("Redis with 1,000,000 events queued");
+  expect(benchPage({ ...result, memory, growth: [grown] })).toContain("5,000,000");
 });

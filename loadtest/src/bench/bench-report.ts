@@ -1,23 +1,12 @@
 /** The benchmark's figures as a table, and as a page that needs nothing else. Pure. */
 import { svg } from "../chart.ts";
 import { escaped, htmlPage, row, tag } from "../markup.ts";
-import { type BenchResult, SUBJECTS, type Subject } from "./bench.ts";
+import type { BenchResult } from "./bench.ts";
+import { GROWTH_COLUMNS, growthRows, growthVerdicts, memoryRows } from "./growth-report.ts";
 import type { Measured } from "./measure.ts";
+import { type Spread, spread } from "./statistics.ts";
+import { SUBJECTS, type Subject } from "./subjects.ts";
 import type { Visible } from "./visible.ts";
-
-export interface Spread {
-  readonly median: number;
-  readonly least: number;
-  readonly greatest: number;
-}
-
-export function spread(values: readonly number[]): Spread {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = Math.floor(sorted.length / 2);
-  const upper = sorted[middle] ?? Number.NaN;
-  const median = sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? Number.NaN) + upper) / 2;
-  return { median, least: sorted[0] ?? Number.NaN, greatest: sorted.at(-1) ?? Number.NaN };
-}
 
 /** Each ratio that says how near the limit we are, and what is aimed at. */
 export const RATIOS: readonly { readonly of: Subject; readonly to: Subject; readonly aim: number }[] = [
@@ -68,12 +57,12 @@ export const COLUMNS = [
   "least … greatest",
   "p50 ms",
   "p99 ms",
-  "CPU µs/event: service",
+  "µs/event: service",
   "Redis",
   "Postgres",
   "generator",
-  "of cores",
-  "others",
+  "its share of cores",
+  "others'",
   "RSS MiB",
 ];
 
@@ -104,7 +93,7 @@ export function rows(result: BenchResult): Row[] {
 function conditions({ options, machine, began_at }: BenchResult): string {
   return [
     `${options.rounds} rounds of ${options.seconds} s, 30 % duplicates, UUID${options.ids}`,
-    "appendfsync always, synchronous_commit on",
+    "appendfsync always, fsync and synchronous_commit on, for all",
     `${machine.cores} × ${machine.processor}, ${machine.memory_gib} GiB, ${machine.system}, Bun ${machine.bun}`,
     `${began_at.slice(0, 16).replace("T", " ")} UTC`,
   ].join(" · ");
@@ -112,13 +101,7 @@ function conditions({ options, machine, began_at }: BenchResult): string {
 
 export function benchTable(result: BenchResult): string {
   const all = rows(result);
-  const lines = [["", ...COLUMNS], ...all.map(({ subject, cells }) => [SUBJECTS[subject], ...cells])];
-  const widths = lines[0]?.map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0))) ?? [];
-  const drawn = lines.map((line) =>
-    line
-      .map((cell, column) => (column === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[column] ?? 0)))
-      .join("  "),
-  );
+  const drawn = aligned([["", ...COLUMNS], ...all.map(({ subject, cells }) => [SUBJECTS[subject], ...cells])]);
   const compared = ratios(result).map(({ of, to, aim, found }) => {
     const figure = `${found.median.toFixed(2)} (${found.least.toFixed(2)} … ${found.greatest.toFixed(2)})`;
     return `${found.median >= aim ? "✓" : "·"} ${SUBJECTS[of]}: ${figure} × ${SUBJECTS[to]}; aim ${aim}`;
@@ -130,8 +113,43 @@ export function benchTable(result: BenchResult): string {
         `  The queue was not empty at the bound; the rate is of what was stored by then: ${SUBJECTS[subject]}`,
     );
   const seen = visibleLine(result);
-  const notes = [...(seen === undefined ? [] : [`  ${seen}`]), ...unfinished, ...disturbance(result)];
-  return [conditions(result), "", ...drawn, "", ...compared, ...notes].join("\n");
+  const notes = [...(seen === undefined ? [] : [`  ${seen}`]), generatorLine(result), ...unfinished];
+  return [
+    conditions(result),
+    "",
+    ...drawn,
+    "",
+    ...compared,
+    ...growthVerdicts(result.growth),
+    ...notes,
+    ...disturbance(result),
+    ...(result.memory === undefined ? [] : ["", "Memory (resident)", ...aligned(memoryRows(result.memory))]),
+    ...(result.growth.length === 0
+      ? []
+      : ["", "As it grows, batches of 100", ...aligned([GROWTH_COLUMNS, ...growthRows(result.growth)])]),
+  ].join("\n");
+}
+
+/** The first column to the left, figures to the right. */
+function aligned(lines: readonly (readonly string[])[]): string[] {
+  const widths = lines[0]?.map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0))) ?? [];
+  return lines.map((line) =>
+    line
+      .map((cell, column) => (column === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[column] ?? 0)))
+      .join("  "),
+  );
+}
+
+/** A generator on the same machine takes from what it measures: from the fastest most. */
+function generatorLine(result: BenchResult): string {
+  const shares = Object.values(result.measured).map(
+    (all) => spread(all.map(({ generator_share }) => generator_share)).median,
+  );
+  const used = shares.filter((share) => share > 0).map((share) => Math.round(share * 100));
+  const cores = `${result.machine.cores} cores`;
+  return used.length === 0
+    ? "  No generator was at work."
+    : `  The generator (wrk, one thread) took ${Math.min(...used)} to ${Math.max(...used)} % of the ${cores}.`;
 }
 
 /** A machine that others use as well measures them too. */
@@ -208,6 +226,11 @@ function ratioTable(result: BenchResult): string {
   return tag("table", {}, row(2, ["measured", "against", "median", "least … greatest", "aim"]), ...lines);
 }
 
+function section(title: string, head: readonly string[][], lines: readonly (readonly string[])[]): string[] {
+  const all = [...head, ...lines].map((cells) => row(1, cells));
+  return lines.length === 0 ? [] : [tag("h2", {}, escaped(title)), tag("table", {}, ...all)];
+}
+
 export function benchPage(result: BenchResult): string {
   const lines = rows(result).map(({ subject, cells }) => row(1, [SUBJECTS[subject], ...cells]));
   return htmlPage("Sekali: benchmark", STYLE, [
@@ -217,8 +240,11 @@ export function benchPage(result: BenchResult): string {
     barChart(result),
     tag("h2", {}, "Beside the limits"),
     ratioTable(result),
-    tag("p", {}, escaped([visibleLine(result) ?? "", ...disturbance(result)].join(" "))),
+    tag("p", {}, escaped([visibleLine(result) ?? "", generatorLine(result), ...disturbance(result)].join(" · "))),
     tag("h2", {}, "All figures (medians)"),
     tag("table", {}, row(1, ["", ...COLUMNS]), ...lines),
+    ...section("Memory (resident)", [], memoryRows(result.memory)),
+    ...section("As it grows, batches of 100", [GROWTH_COLUMNS], growthRows(result.growth)),
+    tag("p", {}, escaped(growthVerdicts(result.growth).join(" "))),
   ]);
 }

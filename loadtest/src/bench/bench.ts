@@ -9,37 +9,17 @@ import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startPostgres, startRedis } from "@sekali/native";
-import type { Program } from "../stack/program.ts";
 import { type Machine, machine } from "../stress/machine.ts";
-import { cpuOf, type Measured, type Measurement, measure, othersShare, type Servers } from "./measure.ts";
-import { CONNECTIONS, EVENTS_PER_BATCH, storeAlone } from "./postgres-alone.ts";
-import { type Installation, migrate, startAggregator, startEcho, startNaive } from "./programs.ts";
+import { type Grown, measureGrowth } from "./growth.ts";
+import { cpuOf, type Measured, othersShare } from "./measure.ts";
+import { type MemoryFound, measureMemory } from "./memory.ts";
+import { storeAlone } from "./postgres-alone.ts";
+import { migrate, startAggregator, startEcho, startNaive } from "./programs.ts";
+import { type BenchOptions, load, type Setting, tidyUp, timed } from "./setting.ts";
+import { SUBJECTS, type Subject } from "./subjects.ts";
 import { type IdVersion, templateFile } from "./templates.ts";
 import { measureVisible, type Visible } from "./visible.ts";
 import { findWrk } from "./wrk.ts";
-
-export const SUBJECTS = {
-  echo: "bare Elysia JSON echo, single events, answered",
-  single: "Sekali, single events, stored",
-  batch_100: "Sekali, batches of 100, stored",
-  batch_1000: "Sekali, batches of 1,000, stored",
-  postgres: `Postgres alone, same statement, ${CONNECTIONS} × sets of ${EVENTS_PER_BATCH.toLocaleString("en-GB")}`,
-  naive_single: "naive design, single events, stored",
-  naive_100: "naive design, batches of 100, stored",
-} as const;
-
-export type Subject = keyof typeof SUBJECTS;
-
-export interface BenchOptions {
-  readonly rounds: number;
-  readonly seconds: number;
-  readonly ids: IdVersion;
-  readonly only: readonly Subject[];
-  readonly root: string;
-  /** Compiled, or undefined for the sources. */
-  readonly binary: string | undefined;
-  readonly signal: AbortSignal;
-}
 
 export interface BenchResult {
   readonly began_at: string;
@@ -48,14 +28,8 @@ export interface BenchResult {
   readonly measured: Readonly<Partial<Record<Subject, readonly Measured[]>>>;
   /** At half of what the same round reached with single events. */
   readonly visible: readonly Visible[];
-}
-
-interface Bench {
-  readonly options: BenchOptions;
-  readonly wrk: string;
-  readonly templates: string;
-  readonly servers: Servers;
-  readonly installation: Installation;
+  readonly memory: MemoryFound | undefined;
+  readonly growth: readonly Grown[];
 }
 
 /** Enough for a container's Postgres, and the same for all that is compared. */
@@ -65,23 +39,12 @@ const VISIBLE_SECONDS = 6;
 /** The naive design never catches up with a generator that does not wait; by then its rate is long settled. */
 const NAIVE_DRAIN_SECONDS_MAX = 5;
 
-function load(options: BenchOptions, events_per_request: number, drain_seconds_max: number | undefined): Measurement {
-  const connections = events_per_request === 1 ? 128 : 16;
-  return { events_per_request, connections, seconds: options.seconds, ids: options.ids, drain_seconds_max };
-}
+const schemaOf = (what: Subject | "visible", round: number): string => `bench_${what}_${round}`;
 
-async function timed(bench: Bench, program: Program, what: Measurement): Promise<Measured> {
-  try {
-    return await measure(bench.wrk, bench.templates, program, bench.servers, what);
-  } finally {
-    await program.stop();
-  }
-}
-
-async function alone(bench: Bench, name: string): Promise<Measured> {
-  const { installation, options } = bench;
+async function alone(setting: Setting, name: string): Promise<Measured> {
+  const { installation, options } = setting;
   await migrate(installation, name);
-  const before = cpuOf(undefined, bench.servers);
+  const before = cpuOf(undefined, setting.servers);
   const { events, elapsed_s, whole_s } = await storeAlone(
     { root: options.root, url: installation.backing.postgres_url, schema: name },
     options.seconds,
@@ -97,22 +60,22 @@ async function alone(bench: Bench, name: string): Promise<Measured> {
     failed: 0,
     cost_ms_per_event: none,
     generator_share: 0,
-    others_share: othersShare(cpuOf(undefined, bench.servers), before, whole_s),
+    others_share: othersShare(cpuOf(undefined, setting.servers), before, whole_s),
     resident_peak_mib: undefined,
     drained: true,
   };
 }
 
-async function measureSubject(bench: Bench, subject: Subject, round: number): Promise<Measured> {
-  const { options, installation } = bench;
-  const name = `bench_${subject}_${round}`;
+async function measureSubject(setting: Setting, subject: Subject, round: number): Promise<Measured> {
+  const { options, installation } = setting;
+  const name = schemaOf(subject, round);
   const ours = async (events_per_request: number): Promise<Measured> =>
-    timed(bench, await startAggregator(installation, name), load(options, events_per_request, DRAIN_SECONDS_MAX));
+    timed(setting, await startAggregator(installation, name), load(options, events_per_request, DRAIN_SECONDS_MAX));
   const naive = async (events_per_request: number): Promise<Measured> =>
-    timed(bench, await startNaive(installation.backing), load(options, events_per_request, NAIVE_DRAIN_SECONDS_MAX));
+    timed(setting, await startNaive(installation.backing), load(options, events_per_request, NAIVE_DRAIN_SECONDS_MAX));
   switch (subject) {
     case "echo":
-      return timed(bench, await startEcho(), load(options, 1, undefined));
+      return timed(setting, await startEcho(), load(options, 1, undefined));
     case "single":
       return ours(1);
     case "batch_100":
@@ -120,7 +83,7 @@ async function measureSubject(bench: Bench, subject: Subject, round: number): Pr
     case "batch_1000":
       return ours(1_000);
     case "postgres":
-      return alone(bench, name);
+      return alone(setting, name);
     case "naive_single":
       return naive(1);
     case "naive_100":
@@ -128,8 +91,8 @@ async function measureSubject(bench: Bench, subject: Subject, round: number): Pr
   }
 }
 
-async function visibleAtHalfPeak(bench: Bench, peak_per_s: number, round: number): Promise<Visible> {
-  const program = await startAggregator(bench.installation, `bench_visible_${round}`);
+async function visibleAtHalfPeak(setting: Setting, peak_per_s: number, round: number): Promise<Visible> {
+  const program = await startAggregator(setting.installation, schemaOf("visible", round));
   try {
     return await measureVisible(program.base, Math.round(peak_per_s / 2), VISIBLE_SECONDS);
   } finally {
@@ -137,25 +100,35 @@ async function visibleAtHalfPeak(bench: Bench, peak_per_s: number, round: number
   }
 }
 
-async function rounds(bench: Bench, say: (line: string) => void): Promise<Pick<BenchResult, "measured" | "visible">> {
+async function rounds(setting: Setting): Promise<Pick<BenchResult, "measured" | "visible">> {
+  const { options, say } = setting;
   const measured: Partial<Record<Subject, Measured[]>> = {};
   const visible: Visible[] = [];
-  for (let round = 1; round <= bench.options.rounds; round += 1) {
-    const label = `round ${round}/${bench.options.rounds}`;
-    for (const subject of bench.options.only) {
-      bench.options.signal.throwIfAborted();
-      const one = await measureSubject(bench, subject, round);
+  for (let round = 1; round <= options.rounds; round += 1) {
+    const label = `round ${round}/${options.rounds}`;
+    for (const subject of options.only) {
+      options.signal.throwIfAborted();
+      const one = await measureSubject(setting, subject, round);
+      await tidyUp(setting, schemaOf(subject, round));
       measured[subject] = [...(measured[subject] ?? []), one];
       const rate = Math.round(one.rate).toLocaleString("en-GB");
       say(`${label}  ${rate.padStart(9)} events/s  ${SUBJECTS[subject]}`);
       if (subject === "single") {
-        const seen = await visibleAtHalfPeak(bench, one.rate, round);
+        const seen = await visibleAtHalfPeak(setting, one.rate, round);
+        await tidyUp(setting, schemaOf("visible", round));
         visible.push(seen);
         say(`${label}  ${seen.p99_ms.toFixed(0).padStart(9)} ms p99    from publish to visible at half of that`);
       }
     }
   }
   return { measured, visible };
+}
+
+async function memory(setting: Setting): Promise<MemoryFound> {
+  setting.say("memory  at rest, and with a million events in the queue");
+  const found = await measureMemory(setting);
+  await tidyUp(setting, undefined);
+  return found;
 }
 
 export async function runBench(options: BenchOptions, say: (line: string) => void): Promise<BenchResult> {
@@ -170,10 +143,17 @@ export async function runBench(options: BenchOptions, say: (line: string) => voi
     const began_at = new Date().toISOString();
     const backing = { redis_url: redis.url, postgres_url: postgres.url };
     const installation = { root: options.root, binary: options.binary, backing };
-    const bench: Bench = { options, wrk, templates, servers: { redis, postgres }, installation };
-    const found = await rounds(bench, say);
+    const setting: Setting = { options, wrk, templates, servers: { redis, postgres }, installation, say };
+    const found = await rounds(setting);
     const { rounds: repeated, seconds, ids } = options;
-    return { began_at, options: { rounds: repeated, seconds, ids }, machine: machine(), ...found };
+    return {
+      began_at,
+      options: { rounds: repeated, seconds, ids },
+      machine: machine(),
+      ...found,
+      memory: options.memory ? await memory(setting) : undefined,
+      growth: options.growth.length > 0 ? await measureGrowth(setting) : [],
+    };
   } finally {
     await Promise.allSettled([redis.stop(), postgres.stop()]);
     await rm(folder, { recursive: true, force: true });

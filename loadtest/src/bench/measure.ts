@@ -45,7 +45,7 @@ interface Counts {
 
 const POLL_MS = 20;
 
-async function counts(base: string): Promise<Counts> {
+export async function counts(base: string): Promise<Counts> {
   const response = await fetch(`${base}/stats`, { signal: AbortSignal.timeout(5_000) });
   return (await response.json()) as Counts;
 }

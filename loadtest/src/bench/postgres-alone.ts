@@ -47,8 +47,22 @@ function connect(url: string, schema: string): postgres.Sql {
   });
 }
 
-async function storeSet(sql: postgres.Sql, statement: string, shard: number, seq: number, text: string) {
-  const [epoch, fence, next_seq] = [0, 0, seq + EVENTS_PER_BATCH];
+interface Position {
+  readonly shard: number;
+  readonly epoch: number;
+  readonly fence: number;
+}
+
+async function positions(sql: postgres.Sql): Promise<(Position & { readonly seq: number })[]> {
+  await sql`INSERT INTO positions (shard) SELECT generate_series(0, ${CONNECTIONS - 1}) ON CONFLICT DO NOTHING`;
+  return await sql<(Position & { seq: number })[]>`
+    SELECT shard, epoch::float8 AS epoch, fence::float8 AS fence, seq::float8 AS seq
+      FROM positions ORDER BY shard LIMIT ${CONNECTIONS}`;
+}
+
+async function storeSet(sql: postgres.Sql, statement: string, position: Position, seq: number, text: string) {
+  const { shard, epoch, fence } = position;
+  const next_seq = seq + EVENTS_PER_BATCH;
   const from = [shard, epoch, seq, fence];
   const parameters = [...from, `[${text}]`, null, epoch, next_seq, EVENTS_PER_BATCH, "[]", 0, 0];
   const [outcome] = await sql.unsafe<Outcome[]>(statement, parameters, { prepare: true });
@@ -58,12 +72,16 @@ async function storeSet(sql: postgres.Sql, statement: string, shard: number, seq
   return outcome.unique_processed;
 }
 
-/**
- * @param root the project's folder
- * @param schema migrated, and empty
- */
+export interface StorePlace {
+  /** The project's folder. */
+  readonly root: string;
+  readonly url: string;
+  /** Migrated; no service is using it. */
+  readonly schema: string;
+}
+
 export async function storeAlone(
-  { root, url, schema }: { readonly root: string; readonly url: string; readonly schema: string },
+  { root, url, schema }: StorePlace,
   seconds: number,
   ids: IdVersion,
 ): Promise<StoredAlone> {
@@ -72,26 +90,47 @@ export async function storeAlone(
   const statement = await Bun.file(join(root, ...STATEMENT)).text();
   const sql = connect(url, schema);
   try {
-    await sql`INSERT INTO positions (shard) SELECT generate_series(0, ${CONNECTIONS - 1}) ON CONFLICT DO NOTHING`;
+    const from = await positions(sql);
     const began = performance.now();
     const deadline = began + seconds * 1_000;
     let unique = 0;
     let stored = 0;
-    const connection = async (shard: number): Promise<void> => {
-      for (let seq = 0; performance.now() < deadline; seq += EVENTS_PER_BATCH) {
+    const connection = async (position: Position & { readonly seq: number }): Promise<void> => {
+      for (let { seq } = position; performance.now() < deadline; seq += EVENTS_PER_BATCH) {
         const text = texts.pop();
         if (text === undefined) {
           return;
         }
         // First the answer, then the sum: the other connections add to it while this one waits.
-        const kept = await storeSet(sql, statement, shard, seq, text);
+        const kept = await storeSet(sql, statement, position, seq, text);
         unique += kept;
         stored += EVENTS_PER_BATCH;
       }
     };
-    await Promise.all(Array.from({ length: CONNECTIONS }, (_, shard) => connection(shard)));
+    await Promise.all(from.map(connection));
     const ended = performance.now();
     return { events: stored, unique, elapsed_s: (ended - began) / 1_000, whole_s: (ended - called) / 1_000 };
+  } finally {
+    await sql.end({ timeout: 1 });
+  }
+}
+
+/** Stores events, three in ten of them twice, until so many are there. Goes on where a call before it stopped. */
+export async function storeUntil({ root, url, schema }: StorePlace, unique_min: number, ids: IdVersion): Promise<void> {
+  const statement = await Bun.file(join(root, ...STATEMENT)).text();
+  const sql = connect(url, schema);
+  const source = events(ids);
+  try {
+    const [there] = await sql<{ unique: number }[]>`SELECT sum(unique_processed)::float8 AS unique FROM counters`;
+    let unique = there?.unique ?? 0;
+    const connection = async (position: Position & { readonly seq: number }): Promise<void> => {
+      for (let { seq } = position; unique < unique_min; seq += EVENTS_PER_BATCH) {
+        const text = Array.from({ length: EVENTS_PER_BATCH }, () => source.next().value).join(",");
+        const kept = await storeSet(sql, statement, position, seq, text);
+        unique += kept;
+      }
+    };
+    await Promise.all((await positions(sql)).map(connection));
   } finally {
     await sql.end({ timeout: 1 });
   }

@@ -8,15 +8,15 @@ function setup(thread)
   next_thread = next_thread + 1
 end
 
-local heads, tails, recent = {}, {}, {}
+local heads, between, tails, recent = {}, {}, {}, {}
 local events_per_request, duplicate_ratio, recent_max, time_ordered
 local made = 0
 local random, floor, format = math.random, math.floor, string.format
 
 function init(args)
   for line in io.lines(args[1]) do
-    local head, tail = line:match("^(.-)\t(.*)$")
-    heads[#heads + 1], tails[#tails + 1] = head, tail
+    local head, middle, tail = line:match("^(.-)\t(.-)\t(.*)$")
+    heads[#heads + 1], between[#between + 1], tails[#tails + 1] = head, middle, tail
   end
   events_per_request = tonumber(args[2])
   time_ordered = args[3] == "v7"
@@ -36,12 +36,23 @@ local function event_id()
   return format("%08x-%04x-4%03x-%s", random(0, 0xffffffff), random(0, 0xffff), random(0, 0xfff), rest)
 end
 
+local second, second_text = 0, ""
+
+-- Now, to the second; the digits after it only tell events apart.
+local function timestamp()
+  local now = os.time()
+  if now ~= second then
+    second, second_text = now, os.date("!%Y-%m-%dT%H:%M:%S", now)
+  end
+  return format("%s.%06dZ", second_text, made % 1000000)
+end
+
 local function event()
   if #recent > 0 and random() < duplicate_ratio then
     return recent[random(1, #recent)]
   end
   local template = made % #heads + 1
-  local text = heads[template] .. event_id() .. tails[template]
+  local text = heads[template] .. event_id() .. between[template] .. timestamp() .. tails[template]
   recent[made % recent_max + 1] = text
   made = made + 1
   return text

@@ -3,6 +3,7 @@
  * pace. One event after the other, each looked for until it is there.
  */
 import { join } from "node:path";
+import { percentile } from "./statistics.ts";
 
 export interface Visible {
   readonly asked_per_s: number;
@@ -40,11 +41,6 @@ async function publishAndLookFor(base: string): Promise<number> {
     await Bun.sleep(POLL_MS);
   }
   throw new Error(`an event was not visible ${VISIBLE_MS_MAX / 1_000} s after its publish`);
-}
-
-/** The value below which a share of all lies, without guessing between two. */
-function percentile(sorted: readonly number[], share: number): number {
-  return sorted[Math.min(sorted.length - 1, Math.ceil(sorted.length * share) - 1)] ?? Number.NaN;
 }
 
 export async function measureVisible(base: string, per_s: number, seconds: number): Promise<Visible> {
