@@ -237,6 +237,16 @@ describe("what this process saw acknowledged", () => {
     expect(keeper.epochOf(0)).toBe(3);
   });
 
+  test("and another process found lost is claimed within a second, without an add of this one", async () => {
+    store.rows.set(0, { position: { epoch: 3, seq: 5 }, issuedEpoch: 3, fence: 7 });
+    store.epochs = [...store.epochs, { shard: 0, epoch: 3, seq: 5 }];
+    holds({ epoch: 3, seq: 5 });
+    jest.advanceTimersByTime(1000);
+    await settled();
+    expect(store.losses).toEqual([{ shard: 0, epoch: 3, cause: "redis", afterSeq: 5, throughSeq: 15 }]);
+    expect(keeper.epochOf(0)).toBe(3);
+  });
+
   test("is no loss where the next epoch continued after it", async () => {
     queue.shard(0).head = undefined;
     await add();

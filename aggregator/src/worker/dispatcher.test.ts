@@ -146,9 +146,10 @@ describe("a dispatcher that has stopped", () => {
     dispatcher.wake(3);
     dispatcher.stop();
     dispatcher.done(2, AGAIN);
+    dispatcher.done(2, { kind: "later", delayMs: 500 });
+    expect(jest.getTimerCount()).toBe(0);
     jest.advanceTimersByTime(1000);
     expect(await dispatcher.next()).toBeUndefined();
-    expect(jest.getTimerCount()).toBe(0);
   });
 
   test("stays so when it is stopped again", () => {

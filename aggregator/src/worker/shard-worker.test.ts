@@ -38,6 +38,11 @@ function upTo(seq: number, deliveries: number, text?: string): Entry {
   return entry({ epoch: 1, seq }, deliveries, text);
 }
 
+/** What nobody waits for has happened. */
+async function settled(): Promise<void> {
+  for (let turn = 0; turn < 10; turn += 1) await Promise.resolve();
+}
+
 /** All of what the worker believes. */
 const lastSeen = (): object | undefined => worker.lastSeen(SHARD);
 
@@ -85,13 +90,31 @@ describe("a shard with work", () => {
     expect(store.lookups).toBe(1);
   });
 
-  test("is not hurt by a trim that fails: that is housekeeping", async () => {
+  test("is not hurt by a trim that fails: it needs another one, and gets it though nothing waits", async () => {
     queue.before = (operation) => {
       if (operation === "trim") throw new QueueAway("away");
     };
     waiting([upTo(11, 1)]);
     expect(await worker.work(SHARD)).toEqual({ kind: "quiet" });
-    expect(worker.stuck).toEqual([]);
+    await settled();
+    expect([worker.stuck, worker.needsTrim(SHARD), queue.shard(SHARD).committedSeq]).toEqual([[], true, 0]);
+    queue.before = () => {};
+    expect(await worker.work(SHARD)).toEqual({ kind: "quiet" });
+    await settled();
+    expect([worker.needsTrim(SHARD), queue.shard(SHARD).committedSeq]).toEqual([false, 11]);
+  });
+
+  test("that has been trimmed is not trimmed again until it has moved", async () => {
+    let trims = 0;
+    queue.before = (operation) => {
+      if (operation === "trim") trims += 1;
+    };
+    waiting([upTo(11, 1)]);
+    for (let times = 0; times < 3; times += 1) {
+      await worker.work(SHARD);
+      await settled();
+    }
+    expect(trims).toBe(1);
   });
 });
 

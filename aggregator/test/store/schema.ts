@@ -40,8 +40,8 @@ export class Schema {
   }
 
   /** Connections as the service makes them, for the schema's owner or for another role. */
-  connect(url = this.url): Database {
-    return new Database({ url, schema: this.name, name: "test", connectionsMax: CONNECTIONS });
+  connect(url = this.url, connectionsMax = CONNECTIONS): Database {
+    return new Database({ url, schema: this.name, name: "test", connectionsMax });
   }
 
   async shards(): Promise<PostgresShardStore> {
@@ -81,6 +81,22 @@ export class Schema {
       },
       over.naming ?? NOTHING_NAMED,
     );
+  }
+
+  /** Keeps what a statement locks until it is let go, in a transaction that is then rolled back. */
+  async hold(statement: string): Promise<AsyncDisposable> {
+    const connection = await this.sql.reserve();
+    await connection.unsafe("BEGIN");
+    await connection.unsafe(statement);
+    let held = true;
+    return {
+      async [Symbol.asyncDispose]() {
+        if (!held) return;
+        held = false;
+        await connection.unsafe("ROLLBACK");
+        connection.release();
+      },
+    };
   }
 
   /** Everything that a batch may change, to be compared: what has changed nothing leaves it equal. */

@@ -182,14 +182,11 @@ describe("a batch changes nothing", () => {
   test("while another worker holds the shard, and does not wait for it", async () => {
     await using schema = await openSchema();
     await schema.takeUp(0);
-    const holder = await schema.sql.reserve();
-    await holder.unsafe("BEGIN");
-    await holder.unsafe("SELECT FROM positions WHERE shard = 0 FOR UPDATE");
+    await using holder = await schema.hold("SELECT FROM positions WHERE shard = 0 FOR UPDATE");
     const before = await schema.content();
     expect(await schema.deliver(0, makeEvents(2))).toBeUndefined();
     expect(await schema.content()).toEqual(before);
-    await holder.unsafe("ROLLBACK");
-    holder.release();
+    await holder[Symbol.asyncDispose]();
     expect(await schema.deliver(0, makeEvents(2))).toMatchObject({ unique: 2 });
   });
 

@@ -26,6 +26,8 @@ describe("a verdict is", () => {
     expect(await verdicts(schema, 1, [a, a, b, c])).toEqual(["stored", "duplicate", "duplicate", "stored"]);
     expect(await verdicts(schema, 3, [b, c])).toEqual(["duplicate", "stored"]);
     expect(await verdicts(schema, 1, [b], 0, 1)).toEqual(["stored"]);
+    // The winner has the same seq, in the other shard.
+    expect(await verdicts(schema, 1, [b])).toEqual(["duplicate"]);
     expect(await verdicts(schema, 1, [{ ...a, topic: `${a.topic}.other` }])).toEqual([undefined]);
   });
 
