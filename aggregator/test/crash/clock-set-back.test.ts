@@ -1,7 +1,7 @@
 /**
- * A clock set back: ids and order do not depend on clocks, so nothing may change. A small library (shifted-clock.c) that
- * is compiled here and preloaded gives Redis and the aggregator another time. It needs Linux and a C compiler; without
- * them the test is skipped, and says so.
+ * A clock set back: ids and order do not depend on clocks, so nothing may change. A small library (shifted-clock.c)
+ * that is compiled here and preloaded gives Redis and the aggregator another time. It needs Linux and a C compiler;
+ * without them the test is skipped, and says so.
  */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";

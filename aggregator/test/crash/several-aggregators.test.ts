@@ -1,4 +1,4 @@
-/** Several aggregators on one installation: they compete, one is paused, one is killed, the number of shards changes. */
+/** Several aggregators on one installation: they compete, one is paused or killed, the number of shards changes. */
 import { afterEach, expect, test } from "bun:test";
 import { useBackingServers } from "../harness/backing-servers.ts";
 import { blockIdentity } from "../harness/blockade.ts";

@@ -7,7 +7,7 @@ import type { TestEvent } from "./event-factory.ts";
 import { eventually } from "./eventually.ts";
 
 export interface Blockade {
-  /** Waits until another backend waits for this transaction; gives its process id, and since when its statement runs. */
+  /** Waits until another backend waits for this transaction; gives its process id and when its statement began. */
   waiting(): Promise<{ readonly pid: number; readonly since: string }>;
   /** Lets the waiting statement go on, as if the row had never been. */
   lift(): Promise<void>;

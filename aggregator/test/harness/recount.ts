@@ -41,11 +41,15 @@ const INVARIANTS = `
   FULL JOIN (SELECT shard, count(*) AS stored FROM identities GROUP BY shard) i USING (shard)
   WHERE coalesce(counted, 0) <> coalesce(stored, 0)
   UNION ALL
-  SELECT 'P3: shard ' || shard || ' stands at ' || p.seq || ', accounted for are ' || coalesce(c.n, 0) + coalesce(g.n, 0)
+  SELECT 'P3: shard ' || shard || ' stands at ' || p.seq
+    || ', accounted for are ' || coalesce(c.n, 0) + coalesce(g.n, 0)
   FROM positions p
-  LEFT JOIN (SELECT shard, sum(unique_processed + duplicate_dropped + dead_lettered) AS n FROM counters GROUP BY shard) c
-    USING (shard)
-  LEFT JOIN (SELECT shard, sum(through_seq - after_seq) AS n FROM losses WHERE cause = 'gap' GROUP BY shard) g USING (shard)
+  LEFT JOIN (
+    SELECT shard, sum(unique_processed + duplicate_dropped + dead_lettered) AS n FROM counters GROUP BY shard
+  ) c USING (shard)
+  LEFT JOIN (
+    SELECT shard, sum(through_seq - after_seq) AS n FROM losses WHERE cause = 'gap' GROUP BY shard
+  ) g USING (shard)
   WHERE p.seq <> coalesce(c.n, 0) + coalesce(g.n, 0)
   UNION ALL
   SELECT 'shard ' || shard || ' has ' || counted || ' dead letters counted and ' || kept || ' kept'
