@@ -216,7 +216,7 @@ const overload: LoadProfile = {
     ],
     faults: [{ at_s: 7, process: 1, what: "pause", for_s: 2 }],
     // What may wait in one process (32 MiB), read, parsed and held as text, and what the garbage collector lets lie.
-    memory_growth_mib_max: 192,
+    memory_growth_mib_max: 128,
   },
 };
 

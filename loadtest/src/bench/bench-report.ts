@@ -101,7 +101,8 @@ function conditions({ options, machine, began_at }: BenchResult): string {
 
 export function benchTable(result: BenchResult): string {
   const all = rows(result);
-  const drawn = aligned([["", ...COLUMNS], ...all.map(({ subject, cells }) => [SUBJECTS[subject], ...cells])]);
+  const head = all.length === 0 ? [] : [["", ...COLUMNS]];
+  const drawn = aligned([...head, ...all.map(({ subject, cells }) => [SUBJECTS[subject], ...cells])]);
   const compared = ratios(result).map(({ of, to, aim, found }) => {
     const figure = `${found.median.toFixed(2)} (${found.least.toFixed(2)} … ${found.greatest.toFixed(2)})`;
     return `${found.median >= aim ? "✓" : "·"} ${SUBJECTS[of]}: ${figure} × ${SUBJECTS[to]}; aim ${aim}`;
@@ -142,9 +143,7 @@ function aligned(lines: readonly (readonly string[])[]): string[] {
 
 /** A generator on the same machine takes from what it measures: from the fastest most. */
 function generatorLine(result: BenchResult): string {
-  const shares = Object.values(result.measured).map(
-    (all) => spread(all.map(({ generator_share }) => generator_share)).median,
-  );
+  const shares = everything(result).map((all) => spread(all.map(({ generator_share }) => generator_share)).median);
   const used = shares.filter((share) => share > 0).map((share) => Math.round(share * 100));
   const cores = `${result.machine.cores} cores`;
   return used.length === 0
@@ -155,8 +154,12 @@ function generatorLine(result: BenchResult): string {
 /** A machine that others use as well measures them too. */
 const OTHERS_SHARE_MAX = 0.1;
 
-function disturbance({ measured }: BenchResult): string[] {
-  const shares = Object.values(measured).flatMap((all) => all.map((one) => one.others_share ?? 0));
+function everything({ measured, growth }: BenchResult): (readonly Measured[])[] {
+  return [...Object.values(measured), ...growth.flatMap((one) => [one.measured, one.beside])];
+}
+
+function disturbance(result: BenchResult): string[] {
+  const shares = everything(result).flatMap((all) => all.map((one) => one.others_share ?? 0));
   const greatest = Math.max(0, ...shares);
   return greatest <= OTHERS_SHARE_MAX
     ? []

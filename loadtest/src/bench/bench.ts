@@ -15,7 +15,7 @@ import { cpuOf, type Measured, othersShare } from "./measure.ts";
 import { type MemoryFound, measureMemory } from "./memory.ts";
 import { storeAlone } from "./postgres-alone.ts";
 import { migrate, startAggregator, startEcho, startNaive } from "./programs.ts";
-import { type BenchOptions, load, type Setting, tidyUp, timed } from "./setting.ts";
+import { type BenchOptions, checkpoint, load, type Setting, tidyUp, timed } from "./setting.ts";
 import { SUBJECTS, type Subject } from "./subjects.ts";
 import { type IdVersion, templateFile } from "./templates.ts";
 import { measureVisible, type Visible } from "./visible.ts";
@@ -32,8 +32,8 @@ export interface BenchResult {
   readonly growth: readonly Grown[];
 }
 
-/** Enough for a container's Postgres, and the same for all that is compared. */
-const POSTGRES_SETTINGS = { shared_buffers: "256MB", max_wal_size: "4GB" };
+/** Enough for a container's Postgres, the same for all that is compared, and checkpoints only where they are asked for. */
+const POSTGRES_SETTINGS = { shared_buffers: "256MB", max_wal_size: "8GB", checkpoint_timeout: "30min" };
 const DRAIN_SECONDS_MAX = 30;
 const VISIBLE_SECONDS = 6;
 /** The naive design never catches up with a generator that does not wait; by then its rate is long settled. */
@@ -110,12 +110,14 @@ async function rounds(setting: Setting): Promise<Pick<BenchResult, "measured" | 
       options.signal.throwIfAborted();
       const one = await measureSubject(setting, subject, round);
       await tidyUp(setting, schemaOf(subject, round));
+      await checkpoint(setting);
       measured[subject] = [...(measured[subject] ?? []), one];
       const rate = Math.round(one.rate).toLocaleString("en-GB");
       say(`${label}  ${rate.padStart(9)} events/s  ${SUBJECTS[subject]}`);
       if (subject === "single") {
         const seen = await visibleAtHalfPeak(setting, one.rate, round);
         await tidyUp(setting, schemaOf("visible", round));
+        await checkpoint(setting);
         visible.push(seen);
         say(`${label}  ${seen.p99_ms.toFixed(0).padStart(9)} ms p99    from publish to visible at half of that`);
       }

@@ -50,6 +50,8 @@ export async function counts(base: string): Promise<Counts> {
   return (await response.json()) as Counts;
 }
 
+const done = (now: Counts): number => now.unique_processed + now.duplicate_dropped;
+
 async function drained(
   base: string,
   milliseconds: number,
@@ -59,7 +61,7 @@ async function drained(
     const now = await counts(base);
     const empty = now.queued === 0;
     if (empty || performance.now() >= deadline) {
-      return { stored: now.unique_processed + now.duplicate_dropped, empty };
+      return { stored: done(now), empty };
     }
     await Bun.sleep(POLL_MS);
   }
@@ -112,6 +114,8 @@ export async function measure(
   servers: Servers,
   what: Measurement,
 ): Promise<Measured> {
+  // Tables that have grown before the measurement come with counters.
+  const there = what.drain_seconds_max === undefined ? 0 : done(await counts(program.base));
   const before = cpuOf(program, servers);
   const began = performance.now();
   const sent = await sendLoad(wrk, { ...what, url: `${program.base}/publish`, templates });
@@ -120,16 +124,17 @@ export async function measure(
     what.drain_seconds_max === undefined
       ? { stored: acknowledged, empty: true }
       : await drained(program.base, what.drain_seconds_max * 1_000);
+  const stored = end.stored - there;
   const after = cpuOf(program, servers);
   const whole_s = (performance.now() - began) / 1_000;
   const elapsed_s = what.drain_seconds_max === undefined ? sent.duration_s : whole_s;
   return {
-    rate: end.stored / elapsed_s,
+    rate: stored / elapsed_s,
     acknowledged_rate: acknowledged / sent.duration_s,
     p50_ms: sent.p50_ms,
     p99_ms: sent.p99_ms,
     failed: sent.failed,
-    cost_ms_per_event: costs(sent, after, before, end.stored),
+    cost_ms_per_event: costs(sent, after, before, stored),
     generator_share: sent.cpu_s / sent.duration_s / navigator.hardwareConcurrency,
     others_share: othersShare(after, before, whole_s),
     resident_peak_mib: residentMib(program.pid)?.peak,

@@ -49,8 +49,8 @@ export async function timed(setting: Setting, program: Program, what: Measuremen
 }
 
 /**
- * What one measurement leaves behind must not burden the next: an empty Redis, no dirty pages, and none of the tables
- * that are not needed any more. Only while no program runs.
+ * What one measurement leaves behind must not burden the next: an empty Redis, and none of the tables that are not
+ * needed any more. Only while no program runs.
  */
 export async function tidyUp({ installation }: Setting, schema: string | undefined): Promise<void> {
   const redis = new RedisClient(installation.backing.redis_url);
@@ -60,8 +60,12 @@ export async function tidyUp({ installation }: Setting, schema: string | undefin
     if (schema !== undefined) {
       await sql.unsafe(`SET client_min_messages TO warning; DROP SCHEMA IF EXISTS "${schema}" CASCADE`);
     }
-    await sql`CHECKPOINT`;
   });
+}
+
+/** No dirty pages of an earlier measurement are written during the next. */
+export async function checkpoint({ installation }: Setting): Promise<void> {
+  await onPostgres(installation, (sql) => sql`CHECKPOINT`);
 }
 
 export async function onPostgres<T>({ backing }: Installation, work: (sql: SQL) => Promise<T>): Promise<T> {
