@@ -46,6 +46,12 @@ async function settled(): Promise<void> {
 /** All of what the worker believes. */
 const lastSeen = (): object | undefined => worker.lastSeen(SHARD);
 
+function commitsFailWith(error: Error): void {
+  store.before = (call) => {
+    if (call === "storeBatch") throw error;
+  };
+}
+
 const errors = () => recorded.at("error").map(({ msg }) => msg);
 
 describe("a shard with work", () => {
@@ -240,9 +246,7 @@ describe("a failure", () => {
     ["of ours", new TypeError("x is undefined"), "error"],
   ] as const)("%s makes the shard stuck, is said once, and skips nothing", async (_name, error, level) => {
     waiting([upTo(11, 1)]);
-    store.before = (call) => {
-      if (call === "storeBatch") throw error;
-    };
+    commitsFailWith(error);
     for (let tries = 0; tries < 3; tries += 1) expect((await worker.work(SHARD)).kind).toBe("later");
     expect(recorded.lines.map(({ level: at, msg }) => [at, msg])).toEqual([[level, "Shard stuck, trying again"]]);
     expect(worker.stuck).toMatchObject([
@@ -308,18 +312,14 @@ describe("a batch that is too slow", () => {
 
   test("is halved, down to one delivery", async () => {
     waiting([upTo(11, 1)]);
-    store.before = (call) => {
-      if (call === "storeBatch") throw new TooSlow("57014: canceled");
-    };
+    commitsFailWith(new TooSlow("57014: canceled"));
     for (let tries = 0; tries < 13; tries += 1) await worker.work(SHARD);
     expect(limits()).toEqual([2000, 1000, 500, 250, 125, 62, 31, 15, 7, 3, 1, 1, 1]);
   });
 
   test("grows again with each that succeeds, up to where it was", async () => {
     waiting([upTo(11, 1)]);
-    store.before = (call) => {
-      if (call === "storeBatch") throw new TooSlow("57014: canceled");
-    };
+    commitsFailWith(new TooSlow("57014: canceled"));
     for (let tries = 0; tries < 3; tries += 1) await worker.work(SHARD);
     store.before = () => {};
     for (let seq = 11; seq < 16; seq += 1) {
@@ -332,9 +332,7 @@ describe("a batch that is too slow", () => {
   test("does not make other shards' batches smaller", async () => {
     store.rows.set(5, START);
     waiting([upTo(11, 1)]);
-    store.before = (call) => {
-      if (call === "storeBatch") throw new TooSlow("57014: canceled");
-    };
+    commitsFailWith(new TooSlow("57014: canceled"));
     await worker.work(SHARD);
     await worker.work(5);
     expect(limits()).toEqual([2000, 2000]);
@@ -368,9 +366,7 @@ describe("poison", () => {
   });
 
   test("is only blamed where it is found: a batch that is refused whole stays, and is tried again", async () => {
-    store.before = (call) => {
-      if (call === "storeBatch") throw new Unstorable("22003: out of range");
-    };
+    commitsFailWith(new Unstorable("22003: out of range"));
     waiting([upTo(13, 3, "a,b,c")]);
     expect((await worker.work(SHARD)).kind).toBe("later");
     expect(store.examined).toEqual(["a,b,c"]);
@@ -379,9 +375,7 @@ describe("poison", () => {
   });
 
   test("is not looked for while Postgres is away", async () => {
-    store.before = (call) => {
-      if (call === "storeBatch") throw new StoreAway("57P01: terminating");
-    };
+    commitsFailWith(new StoreAway("57P01: terminating"));
     waiting([upTo(13, 3, "a,bad,c")]);
     await worker.work(SHARD);
     expect(store.examined).toEqual([]);
