@@ -35,7 +35,7 @@ export function createServer(routes: Routes, roles: ReadonlySet<Role>, log: Logg
     "/readyz": () => routes.health.ready(),
     "/stats": () => routes.stats.handle(),
   };
-  const app = new Elysia({ name: "sekali", normalize: false });
+  const app = new Elysia({ name: "sekali", normalize: false, handler: { standardHostname: false } });
   const allowed = new Map<string, string>();
   if (roles.has("api")) {
     reading["/events"] = (request) => routes.events.handle(request);

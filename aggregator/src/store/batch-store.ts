@@ -21,6 +21,10 @@ export class PostgresBatchStore implements BatchStore {
     this.#database = database;
   }
 
+  onConnectionLost(listener: () => void): void {
+    this.#database.onConnectionLost(listener);
+  }
+
   async standings(): Promise<ReadonlyMap<number, Standing>> {
     const rows = await this.#database.query(STANDINGS);
     return new Map(rows.map((row) => [row["shard"] as number, toStanding(row)]));

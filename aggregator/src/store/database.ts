@@ -40,10 +40,15 @@ export class Database {
   readonly #options: DatabaseOptions;
   #sql: Sql;
   #closed = false;
+  readonly #lostListeners: (() => void)[] = [];
 
   constructor(options: DatabaseOptions) {
     this.#options = options;
-    this.#sql = open(options);
+    this.#sql = this.#open();
+  }
+
+  onConnectionLost(listener: () => void): void {
+    this.#lostListeners.push(listener);
   }
 
   /** Runs a prepared statement. */
@@ -98,22 +103,28 @@ export class Database {
     await this.#sql.end({ timeout: graceSeconds });
   }
 
+  #open(): Sql {
+    return open(this.#options, () => {
+      for (const listener of this.#lostListeners) listener();
+    });
+  }
+
   #renew(stuck: Sql): void {
     if (this.#sql !== stuck || this.#closed) return;
-    this.#sql = open(this.#options);
+    this.#sql = this.#open();
     stuck.end({ timeout: 0 }).catch(() => {});
   }
 }
 
-function open(options: DatabaseOptions): Sql {
+function open(options: DatabaseOptions, onclose: () => void): Sql {
   return postgres(options.url, {
     max: options.connectionsMax,
     connect_timeout: CONNECT_TIMEOUT_S,
     keep_alive: KEEP_ALIVE_S,
-    idle_timeout: 60,
     backoff: () => Math.random() * RECONNECT_DELAY_S_MAX,
     fetch_types: false,
     onnotice: () => {},
+    onclose,
     types: {
       bigint: { to: 20, from: [20], parse: (text: string) => Number(text), serialize: (n: number) => String(n) },
     },

@@ -74,6 +74,8 @@ export interface Loss {
 
 /** For workers: commits batches. */
 export interface BatchStore {
+  /** Called when a connection has ended: another state of the store, even an older one, may be behind the next one. */
+  onConnectionLost(listener: () => void): void;
   standings(): Promise<ReadonlyMap<number, Standing>>;
   standing(shard: number): Promise<Standing | undefined>;
   /** Undefined: another worker holds the shard, or it does not stand at `batch.from` any more. Nothing was changed. */

@@ -35,6 +35,7 @@ export class WorkerPool {
     this.#log = log;
     this.#deliveries = deliveries;
     this.#worker = new ShardWorker(queue, store, hub, log, deliveries);
+    store.onConnectionLost(() => this.#worker.forgetStandings());
     hub.on((signal) => {
       if (signal.kind === "grown") this.#dispatcher.wake(signal.shard);
     });

@@ -67,6 +67,11 @@ export class ShardWorker {
     return this.#standings.get(shard);
   }
 
+  /** Throws the guesses away: the store may have gone back (failover, restore), and then so have its positions. */
+  forgetStandings(): void {
+    this.#standings.clear();
+  }
+
   /** True if Redis may still count what is committed as waiting. */
   needsTrim(shard: number): boolean {
     return !this.#trimmed.has(shard);

@@ -23,6 +23,13 @@ export class MemoryBatchStore implements BatchStore {
     for (const [shard, standing] of Object.entries(rows)) this.rows.set(Number(shard), standing);
   }
 
+  /** Called by a test as the end of a connection. */
+  loseConnection: () => void = () => {};
+
+  onConnectionLost(listener: () => void): void {
+    this.loseConnection = listener;
+  }
+
   async standings(): Promise<ReadonlyMap<number, Standing>> {
     return new Map(this.rows);
   }

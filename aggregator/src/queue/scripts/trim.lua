@@ -1,3 +1,5 @@
+#!lua flags=allow-oom
+-- (Allowed past Redis's maxmemory: this is what makes room.)
 -- Notes how far a shard has been committed, and forgets entries behind that but for a bounded tail, which is read again
 -- if Postgres itself goes back. The tail is cut at marks that are set at most once a second or once a mebibyte.
 -- KEYS  head, stream, tail (a list of 'ms bytes id')
