@@ -171,6 +171,12 @@ BEGIN
     upper_at := date_trunc(step, lower_at) + ('1 ' || step)::interval;
     partition_name := 'events_from_' || to_char(lower_at, 'YYYYMMDD');
     EXECUTE format('CREATE TABLE %I (LIKE events INCLUDING ALL)', partition_name);
+    -- Rows that arrived before their partition was made lie in the default one, and would keep it from being attached.
+    IF EXISTS (SELECT FROM events_default d WHERE d.received_at >= lower_at AND d.received_at < upper_at) THEN
+      LOCK TABLE events_default IN ACCESS EXCLUSIVE MODE;
+      EXECUTE format('WITH stray AS (DELETE FROM events_default d WHERE d.received_at >= $1 AND d.received_at < $2
+        RETURNING d.*) INSERT INTO %I SELECT * FROM stray', partition_name) USING lower_at, upper_at;
+    END IF;
     EXECUTE format('ALTER TABLE %I ADD CONSTRAINT arrival CHECK (received_at >= %L AND received_at < %L)',
       partition_name, lower_at, upper_at);
     EXECUTE format('ALTER TABLE events ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)',

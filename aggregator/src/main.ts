@@ -14,6 +14,7 @@ import { PostgresBatchStore } from "./store/batch-store.ts";
 import { Database } from "./store/database.ts";
 import { PostgresEventStore } from "./store/event-store.ts";
 import { grant, MigrationError, migrate, readInstallation } from "./store/migrations.ts";
+import { StoreForbidden } from "./store/port.ts";
 
 const EXIT = { fine: 0, failed: 1, configuration: 2, dependency: 3, disagreement: 4 } as const;
 
@@ -145,7 +146,8 @@ try {
   await program.parseAsync();
 } catch (error) {
   process.stderr.write(`aggregator: ${error instanceof Error ? error.message : error}\n`);
-  if (error instanceof ConfigError || error instanceof MigrationError) process.exit(EXIT.configuration);
+  if (error instanceof ConfigError || error instanceof MigrationError || error instanceof StoreForbidden)
+    process.exit(EXIT.configuration);
   if (error instanceof DependencyMissing) process.exit(EXIT.dependency);
   process.exit(EXIT.failed);
 }

@@ -1,11 +1,12 @@
 /** Waiting for a dependency at start: tries 2 s apart at first, then backing off, each logged, up to a limit. */
-import { ExponentialBackoff, handleWhen, noJitterGenerator, retry } from "cockatiel";
+import { DelegateBackoff, handleWhen, retry } from "cockatiel";
 import type { Logger } from "./ops/log.ts";
 import { QueueAway } from "./queue/port.ts";
-import { StoreAway } from "./store/port.ts";
+import { StoreAway, StoreForbidden } from "./store/port.ts";
 
 const FIRST_DELAY_MS = 2000;
 const DELAY_MS_MAX = 15_000;
+const GROWTH = 1.5;
 
 export class DependencyMissing extends Error {
   override readonly name = "DependencyMissing";
@@ -22,14 +23,13 @@ export async function awaitDependency<T>(
   const left = () => timeoutSeconds * 1000 - (performance.now() - startedAt);
   let tries = 0;
   const policy = retry(
-    handleWhen((error) => (error instanceof StoreAway || error instanceof QueueAway) && left() > 0),
+    handleWhen((error) => isAway(error) && left() > 0),
     {
       maxAttempts: Number.MAX_SAFE_INTEGER,
-      backoff: new ExponentialBackoff({
-        generator: noJitterGenerator,
-        initialDelay: Math.min(FIRST_DELAY_MS, timeoutSeconds * 500),
-        maxDelay: DELAY_MS_MAX,
-        exponent: 1.5,
+      // The last try comes when the time is up, not after it.
+      backoff: new DelegateBackoff<unknown, number>((_, last = FIRST_DELAY_MS / GROWTH) => {
+        const delay = Math.min(last * GROWTH, DELAY_MS_MAX);
+        return { delay: Math.max(0, Math.min(delay, left())), state: delay };
       }),
     },
   );
@@ -44,7 +44,11 @@ export async function awaitDependency<T>(
       }
     });
   } catch (error) {
-    if (!(error instanceof StoreAway || error instanceof QueueAway)) throw error;
+    if (!isAway(error)) throw error;
     throw new DependencyMissing(`${name} could not be reached within ${timeoutSeconds} s: ${error.message}`);
   }
+}
+
+function isAway(error: unknown): error is Error {
+  return (error instanceof StoreAway && !(error instanceof StoreForbidden)) || error instanceof QueueAway;
 }

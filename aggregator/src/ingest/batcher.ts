@@ -66,7 +66,8 @@ export class Batcher {
   /** @param text the events' own JSON, comma separated; its length stands in for its bytes, which are at most thrice. */
   submit(text: string, deliveries: number): Promise<Receipt> {
     if (!this.#keeper.isOpen) return Promise.reject(new QueueAway("no shard can be added to"));
-    if (this.#waitingBytes + text.length > WAITING_BYTES_MAX) {
+    // A request by itself always finds room, however large it may be by configuration.
+    if (this.#waitingBytes > 0 && this.#waitingBytes + text.length > WAITING_BYTES_MAX) {
       return Promise.reject(new Overloaded("too much is waiting to be queued"));
     }
     return new Promise((resolve, reject) => {

@@ -87,16 +87,18 @@ export class PublishRoute {
   }
 
   #findCrowdedTopics(events: readonly Identified[], isBatch: boolean): ProblemPlace[] {
-    const places: ProblemPlace[] = [];
-    events.forEach(({ topic }, index) => {
-      if (this.#topics.admit(topic) || places.length >= NAMED_ERRORS_MAX) return;
-      places.push({
-        pointer: isBatch ? `/${index}/topic` : "/topic",
-        detail: "is a new topic, and there is no room for it",
-      });
+    const crowded = this.#topics.admit(topicsOf(events));
+    if (crowded.size === 0) return [];
+    const places = events.flatMap(({ topic }, index) => {
+      const pointer = isBatch ? `/${index}/topic` : "/topic";
+      return crowded.has(topic) ? [{ pointer, detail: "is a new topic, and there is no room for it" }] : [];
     });
-    return places;
+    return places.slice(0, NAMED_ERRORS_MAX);
   }
+}
+
+function* topicsOf(events: readonly Identified[]): Generator<string> {
+  for (const { topic } of events) yield topic;
 }
 
 function json(body: string): Response {

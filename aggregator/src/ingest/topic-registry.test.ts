@@ -10,6 +10,11 @@ function registry(topicsMax: number, counted: readonly string[] = []) {
   return { store, topics: new TopicRegistry(store, topicsMax, recordedLog().log) };
 }
 
+/** One request with one event. */
+function admits(topics: TopicRegistry, topic: string): boolean {
+  return topics.admit([topic]).size === 0;
+}
+
 async function settled(): Promise<void> {
   for (let turn = 0; turn < 10; turn += 1) await Promise.resolve();
 }
@@ -19,9 +24,17 @@ afterEach(() => {
 });
 
 describe("topics", () => {
+  test("of one request are admitted all or none", () => {
+    const { topics } = registry(3, []);
+    expect(topics.admit(["a", "b"]).size).toBe(0);
+    expect([...topics.admit(["a", "c", "d", "d", "e"])]).toEqual(["d", "e"]);
+    // Nothing of the refused request has taken up room.
+    expect(admits(topics, "f")).toBe(true);
+  });
+
   test("are admitted up to the bound, and known ones beyond it", () => {
     const { topics } = registry(2);
-    expect(["a", "b", "c", "a", "b", "d"].map((topic) => topics.admit(topic))).toEqual([
+    expect(["a", "b", "c", "a", "b", "d"].map((topic) => admits(topics, topic))).toEqual([
       true,
       true,
       false,
@@ -34,7 +47,7 @@ describe("topics", () => {
   test("that Postgres has counted take their place, and are always admitted", async () => {
     const { topics } = registry(2, ["a", "b", "c"]);
     await topics.start();
-    expect(["a", "c", "d"].map((topic) => topics.admit(topic))).toEqual([true, true, false]);
+    expect(["a", "c", "d"].map((topic) => admits(topics, topic))).toEqual([true, true, false]);
     topics.stop();
   });
 
@@ -45,12 +58,12 @@ describe("topics", () => {
     store.countedTopics = ["a", "x", "y"];
     jest.advanceTimersByTime(10_000);
     await settled();
-    topics.admit("b");
-    topics.admit("c");
-    expect(topics.admit("d")).toBe(true);
+    admits(topics, "b");
+    admits(topics, "c");
+    expect(admits(topics, "d")).toBe(true);
     jest.advanceTimersByTime(10_000);
     await settled();
-    expect(["x", "y", "z"].map((topic) => topics.admit(topic))).toEqual([true, true, false]);
+    expect(["x", "y", "z"].map((topic) => admits(topics, topic))).toEqual([true, true, false]);
     topics.stop();
     expect(jest.getTimerCount()).toBe(0);
   });
@@ -61,7 +74,7 @@ describe("topics", () => {
       throw new StoreAway("away");
     };
     await topics.start();
-    expect([topics.admit("a"), topics.admit("b")]).toEqual([true, false]);
+    expect([admits(topics, "a"), admits(topics, "b")]).toEqual([true, false]);
     topics.stop();
   });
 });

@@ -35,12 +35,18 @@ export class TopicRegistry {
     clearInterval(this.#timer);
   }
 
-  /** False: a new topic, and there is no room for it. */
-  admit(topic: string): boolean {
-    if (this.#known.has(topic)) return true;
-    if (this.#known.size >= this.topicsMax) return false;
-    this.#known.add(topic);
-    return true;
+  /**
+   * Lets the topics of one request in, all or none.
+   *
+   * @returns the new topics for which there is no room; empty where all were let in.
+   */
+  admit(topics: Iterable<string>): ReadonlySet<string> {
+    const fresh = new Set<string>();
+    for (const topic of topics) if (!this.#known.has(topic)) fresh.add(topic);
+    const room = Math.max(0, this.topicsMax - this.#known.size);
+    if (fresh.size > room) return new Set([...fresh].slice(room));
+    for (const topic of fresh) this.#known.add(topic);
+    return new Set();
   }
 
   async #refresh(): Promise<void> {

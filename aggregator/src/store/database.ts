@@ -9,7 +9,7 @@
  * 54000, 54001, and the constraints that our own tables name. Everything else is the server's trouble and is retried.
  */
 import postgres from "postgres";
-import { StoreAway, TooSlow, Unstorable } from "./port.ts";
+import { StoreAway, StoreForbidden, TooSlow, Unstorable } from "./port.ts";
 
 export type Sql = postgres.Sql<{ bigint: number }>;
 export type Transaction = postgres.TransactionSql<{ bigint: number }>;
@@ -150,6 +150,7 @@ function translate(error: unknown): Error {
     return new StoreAway(error instanceof Error ? error.message : String(error), { cause: error });
   }
   const message = `${error.code}: ${error.message}`;
+  if (error.code === "42501") return new StoreForbidden(message, { cause: error });
   if (error.code === "57014") return new TooSlow(message, { cause: error });
   if (blamesData(error)) return new Unstorable(message, { cause: error });
   return new StoreAway(message, { cause: error });

@@ -177,12 +177,19 @@ export interface Recount {
 
 export interface StoreKeeping {
   /** Makes the partitions of the coming days and drops expired ones. */
-  keepPartitions(retentionDays: number | undefined): Promise<{ made: number; dropped: number; strays: number }>;
+  keepPartitions(retentionDays: number | undefined): Promise<{ made: number; dropped: number }>;
+  /** Rows outside of all dated partitions; counted up to a thousand. */
+  countStrays(): Promise<number>;
   recount(): Promise<Recount>;
 }
 
 export class StoreAway extends Error {
-  override readonly name = "StoreAway";
+  override readonly name: string = "StoreAway";
+}
+
+/** The role may not do that. An operator must act; until then it is as if the store were away. */
+export class StoreForbidden extends StoreAway {
+  override readonly name = "StoreForbidden";
 }
 
 export class Unstorable extends Error {

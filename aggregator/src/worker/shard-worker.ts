@@ -113,7 +113,7 @@ export class ShardWorker {
     this.#committed(shard, from, last);
     this.#deliveries.batch(shard, last.position, stored);
     const limited = this.#limits.get(shard);
-    if (limited !== undefined && limited < BATCH_DELIVERIES_MAX) this.#limits.set(shard, limited * 2);
+    if (limited !== undefined) this.#limits.set(shard, Math.min(BATCH_DELIVERIES_MAX, limited * 2));
     return head !== undefined && head.seq > last.position.seq ? { kind: "again" } : { kind: "quiet" };
   }
 
