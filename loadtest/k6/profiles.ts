@@ -75,6 +75,8 @@ export interface Flood {
   readonly ends_at_s: number;
   /** Events a second that the other streams send, and that must be stored again in the last seconds. */
   readonly calm_events_per_s: number;
+  /** The bound that the flood meets: never more than this may be queued. */
+  readonly queue_events_max: number;
 }
 
 export type RaceName = "same_identity" | "opposite_order" | "many_topics";
@@ -180,11 +182,12 @@ const reads: LoadProfile = {
   readers: 3,
 };
 
-/** As little room as one batch in each of two shards takes. */
+const QUEUE_EVENTS_MAX = 4_000;
+/** Little more room than one batch in each of two shards takes. */
 const SMALL_QUEUE = {
   SHARDS: "2",
   BATCH_EVENTS_MAX: "1000",
-  QUEUE_EVENTS_MAX: "4000",
+  QUEUE_EVENTS_MAX: String(QUEUE_EVENTS_MAX),
   BODY_BYTES_MAX: "1048576",
   QUEUE_BYTES_MAX: "16777216",
 };
@@ -208,7 +211,7 @@ const overload: LoadProfile = {
   dropped_share_max: 0.5,
   failed_share_max: 1,
   may_give_up: true,
-  flood: { stream: "batch", ends_at_s: 12, calm_events_per_s: CALM_REQUESTS_PER_S },
+  flood: { stream: "batch", ends_at_s: 12, calm_events_per_s: CALM_REQUESTS_PER_S, queue_events_max: QUEUE_EVENTS_MAX },
   stack: {
     aggregators: [
       { ROLES: "api", ...SMALL_QUEUE },

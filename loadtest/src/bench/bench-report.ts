@@ -92,7 +92,7 @@ export function rows(result: BenchResult): Row[] {
 
 function conditions({ options, machine, began_at }: BenchResult): string {
   return [
-    `${options.rounds} rounds of ${options.seconds} s, 30 % duplicates, UUID${options.ids}`,
+    `${options.rounds} × ${options.seconds} s, 30 % duplicates, UUID${options.ids}`,
     "appendfsync always, fsync and synchronous_commit on, for all",
     `${machine.cores} × ${machine.processor}, ${machine.memory_gib} GiB, ${machine.system}, Bun ${machine.bun}`,
     `${began_at.slice(0, 16).replace("T", " ")} UTC`,
@@ -210,44 +210,48 @@ const STYLE = `
   :root { color-scheme: light; }
   body { font: 15px/1.5 system-ui, sans-serif; color: #1c2430; max-width: 1120px; margin: 28px auto; padding: 0 24px; }
   h1 { font-size: 24px; margin: 0; } h2 { font-size: 16px; margin: 26px 0 8px; }
-  p { color: #5d6b7e; margin: 2px 0 16px; }
+  p { color: #5d6b7e; margin: 6px 0; }
   table { border-collapse: collapse; width: 100%; font-size: 13px; font-variant-numeric: tabular-nums; }
   td, th { border-bottom: 1px solid #dfe4ea; padding: 4px 8px; }
   th { text-align: left; font-weight: 500; } td { text-align: right; }
   svg { width: 100%; height: auto; }`;
 
-function ratioTable(result: BenchResult): string {
-  const lines = ratios(result).map(({ of, to, aim, found }) =>
-    row(2, [
-      SUBJECTS[of],
-      SUBJECTS[to],
-      found.median.toFixed(2),
-      `${found.least.toFixed(2)} … ${found.greatest.toFixed(2)}`,
-      String(aim),
-    ]),
-  );
-  return tag("table", {}, row(2, ["measured", "against", "median", "least … greatest", "aim"]), ...lines);
+function ratioRows(result: BenchResult): string[][] {
+  return ratios(result).map(({ of, to, aim, found }) => [
+    SUBJECTS[of],
+    SUBJECTS[to],
+    found.median.toFixed(2),
+    `${found.least.toFixed(2)} … ${found.greatest.toFixed(2)}`,
+    String(aim),
+  ]);
 }
 
-function section(title: string, head: readonly string[][], lines: readonly (readonly string[])[]): string[] {
-  const all = [...head, ...lines].map((cells) => row(1, cells));
+/** A heading and a table; nothing where nothing was measured. */
+function section(
+  title: string,
+  headings: number,
+  head: readonly string[],
+  lines: readonly (readonly string[])[],
+): string[] {
+  const all = [...(head.length === 0 ? [] : [head]), ...lines].map((cells) => row(headings, cells));
   return lines.length === 0 ? [] : [tag("h2", {}, escaped(title)), tag("table", {}, ...all)];
 }
 
 export function benchPage(result: BenchResult): string {
-  const lines = rows(result).map(({ subject, cells }) => row(1, [SUBJECTS[subject], ...cells]));
+  const lines = rows(result).map(({ subject, cells }) => [SUBJECTS[subject], ...cells]);
+  const notes = [visibleLine(result), generatorLine(result), ...disturbance(result)].filter(
+    (line) => line !== undefined,
+  );
+  const chart = [tag("h2", {}, "Events a second (median, with least and greatest)"), barChart(result)];
   return htmlPage("Sekali: benchmark", STYLE, [
     tag("h1", {}, "Sekali: benchmark"),
     tag("p", {}, escaped(conditions(result))),
-    tag("h2", {}, "Events a second (median, with least and greatest)"),
-    barChart(result),
-    tag("h2", {}, "Beside the limits"),
-    ratioTable(result),
-    tag("p", {}, escaped([visibleLine(result) ?? "", generatorLine(result), ...disturbance(result)].join(" · "))),
-    tag("h2", {}, "All figures (medians)"),
-    tag("table", {}, row(1, ["", ...COLUMNS]), ...lines),
-    ...section("Memory (resident)", [], memoryRows(result.memory)),
-    ...section("As it grows, batches of 100", [GROWTH_COLUMNS], growthRows(result.growth)),
-    tag("p", {}, escaped(growthVerdicts(result.growth).join(" "))),
+    ...(lines.length === 0 ? [] : chart),
+    ...section("Beside the limits", 2, ["measured", "against", "median", "least … greatest", "aim"], ratioRows(result)),
+    ...notes.map((line) => tag("p", {}, escaped(line.trim()))),
+    ...section("All figures (medians)", 1, ["", ...COLUMNS], lines),
+    ...section("Memory (resident)", 1, [], memoryRows(result.memory)),
+    ...section("As it grows, batches of 100", 1, GROWTH_COLUMNS, growthRows(result.growth)),
+    ...growthVerdicts(result.growth).map((line) => tag("p", {}, escaped(line))),
   ]);
 }

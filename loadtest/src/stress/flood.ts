@@ -43,6 +43,7 @@ export class FloodWatch implements Companion {
     const rate = storedRate(samples, this.#ends_s - LOOK_BACK_S, this.#ends_s);
     const least = this.#flood.calm_events_per_s * RECOVERED_SHARE_MIN;
     const after_s = recoveredAfter(samples, this.#flood);
+    const n = (value: number): string => value.toLocaleString("en-GB");
     const most = Math.max(...samples.map(({ queued }) => queued));
     return {
       checks: [
@@ -52,11 +53,14 @@ export class FloodWatch implements Companion {
           found: rate.toFixed(0),
           passed: rate >= least,
         },
+        {
+          name: "events in the queue",
+          expected: `${n(this.#flood.queue_events_max)} at most`,
+          found: n(most),
+          passed: most <= this.#flood.queue_events_max,
+        },
       ],
-      facts: [
-        ["queue at most", `${most.toLocaleString("en-GB")} events`],
-        ["recovered", after_s === undefined ? "never" : `${after_s.toFixed(1)} s after the flood at most`],
-      ],
+      facts: [["recovered", after_s === undefined ? "never" : `${after_s.toFixed(1)} s after the flood at most`]],
     };
   }
 }

@@ -22,13 +22,20 @@ const STYLE = `
   svg { width: 100%; height: auto; }
   @media (max-width: 760px) { .columns { grid-template-columns: minmax(0, 1fr); } }`;
 
+const RATE_OVER_S = 1;
+
 /** Growth from sample to sample, as a rate: what arrived and what left, second by second. */
 function ratesOf(report: Report, field: "received" | "unique_processed" | "duplicate_dropped"): [number, number][] {
   const points: [number, number][] = [];
+  let from = 0;
   report.samples.forEach((sample, index) => {
-    // Two samples back, so that one slow poll does not show as a dent and a spike.
-    const before = report.samples[index - 2];
-    if (before !== undefined && sample.elapsed_s > before.elapsed_s) {
+    // A second back, and two samples: one slow poll, or a batch between two polls, is no dent and no spike.
+    const isOld = (at: number): boolean => sample.elapsed_s - (report.samples[at]?.elapsed_s ?? 0) >= RATE_OVER_S;
+    while (from + 1 < index - 1 && isOld(from + 1)) {
+      from += 1;
+    }
+    const before = report.samples[from];
+    if (before !== undefined && index - from >= 2 && sample.elapsed_s > before.elapsed_s) {
       points.push([sample.elapsed_s, (sample[field] - before[field]) / (sample.elapsed_s - before.elapsed_s)]);
     }
   });
