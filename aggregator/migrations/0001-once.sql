@@ -202,7 +202,8 @@ BEGIN
   END IF;
   PERFORM pg_advisory_xact_lock(hashtextextended(current_schema() || '.make_partitions', 0));
   FOR expired IN
-    SELECT p.name FROM partitions p WHERE p.upper_at <= now() - make_interval(days => retention_days) ORDER BY p.upper_at
+    SELECT p.name FROM partitions p
+    WHERE p.upper_at <= now() - make_interval(days => retention_days) ORDER BY p.upper_at
   LOOP
     EXECUTE format('DROP TABLE %I', expired.name);
     DELETE FROM partitions p WHERE p.name = expired.name;

@@ -4,8 +4,8 @@
  *   starting ──dependencies there──▶ serving ──stop()──▶ draining ──everything answered──▶ stopped
  *
  * Stopping is idempotent and bounded: not ready → no new connections → what is in flight is answered → transactions are
- * finished → connections are closed. Each step has its share of the 10 s that are promised; what has not ended by then is
- * cut off, which loses nothing, because nothing of it has been acknowledged or committed by halves.
+ * finished → connections are closed. Each step has its share of the 10 s that are promised; what has not ended by then
+ * is cut off, which loses nothing, because nothing of it has been acknowledged or committed by halves.
  */
 import type { Config } from "./config.ts";
 import { Batcher } from "./ingest/batcher.ts";

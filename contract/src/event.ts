@@ -1,8 +1,8 @@
 /**
  * The event itself, as a TypeBox schema. One definition serves the compiled check, the static type and documentation.
  *
- * The rules for text (topic, event_id, timestamp, source) are TypeBox formats, because TypeBox counts UTF-16 units where
- * JSON Schema and Postgres count characters, and because no pattern knows the calendar.
+ * The rules for text (topic, event_id, timestamp, source) are TypeBox formats, because TypeBox counts UTF-16 units
+ * where JSON Schema and Postgres count characters, and because no pattern knows the calendar.
  */
 import { FormatRegistry, type Static, Type } from "@sinclair/typebox";
 import { eventIdFault, sourceFault, topicFault } from "./identifiers.ts";
@@ -16,7 +16,9 @@ FormatRegistry.Set("sekali-source", (value) => sourceFault(value) === undefined)
 
 export const TopicSchema = Type.String({
   format: "sekali-topic",
-  description: `1 to ${TOPIC_CHARACTERS_MAX} characters: tokens separated by dots, without white space, control characters or * > #`,
+  description:
+    `1 to ${TOPIC_CHARACTERS_MAX} characters: ` +
+    "tokens separated by dots, without white space, control characters or * > #",
 });
 
 export const EventIdSchema = Type.String({

@@ -4,7 +4,9 @@
  */
 import { SOURCE_CHARACTERS_MAX, TOPIC_CHARACTERS_MAX } from "./limits.ts";
 
-/** RFC 9562 section 4. Version and variant are not judged: the RFC asks that UUIDs be treated as opaque (section 6.12). */
+/**
+ * RFC 9562 section 4. Version and variant are not judged: the RFC asks that UUIDs be treated as opaque (section 6.12).
+ */
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
 /** Visible ASCII without # * . and >: nearly every topic. It spares them the slower Unicode classes below. */

@@ -1,6 +1,6 @@
 /**
- * What an event is: schema, limits and validation, once, for aggregator, publisher and load scripts alike. Pure: no I/O,
- * no clock, no state; imports TypeBox and nothing of ours.
+ * What an event is: schema, limits and validation, once, for aggregator, publisher and load scripts alike. Pure: no
+ * I/O, no clock, no state; imports TypeBox and nothing of ours.
  *
  * The words of this product. Each means one thing, in code, SQL, metrics and documents alike.
  *

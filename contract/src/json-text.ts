@@ -1,11 +1,11 @@
 /**
  * What only the text of a JSON document shows, and its parsed value no longer does: how deep it nests (before a parser
- * has to go there), how many digits its numbers have, which escapes its strings contain, and all of that also for values
- * that a later duplicate of their key hides. Postgres reads the text, so the text is what is judged.
+ * has to go there), how many digits its numbers have, which escapes its strings contain, and all of that also for
+ * values that a later duplicate of their key hides. Postgres reads the text, so the text is what is judged.
  *
- * `judgeText` is the fast half, run on every request: one pass, no allocation, a verdict and no more. `findTextFaults` is
- * the slow half, run only when the verdict is bad: the same rules, with the place of each fault. Neither checks that the
- * text is JSON; both end on any text, and what they say matters only if JSON.parse agrees that it is.
+ * `judgeText` is the fast half, run on every request: one pass, no allocation, a verdict and no more. `findTextFaults`
+ * is the slow half, run only when the verdict is bad: the same rules, with the place of each fault. Neither checks that
+ * the text is JSON; both end on any text, and what they say matters only if JSON.parse agrees that it is.
  */
 import { LONE_SURROGATE_FAULT, NUL_FAULT } from "./identifiers.ts";
 import { BODY_EXPONENTS_SUM_MAX, NUMBER_DIGITS_MAX, NUMBER_EXPONENT_MAX, PAYLOAD_DEPTH_MAX } from "./limits.ts";

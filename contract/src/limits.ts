@@ -18,8 +18,8 @@ export const SOURCE_CHARACTERS_MAX = 255;
 export const PAYLOAD_DEPTH_MAX = 64;
 
 /**
- * The digits of one number, those of its exponent included. Postgres's `numeric` takes many more, but arithmetic on such
- * numbers takes time that grows with the square of their length.
+ * The digits of one number, those of its exponent included. Postgres's `numeric` takes many more, but arithmetic on
+ * such numbers takes time that grows with the square of their length.
  */
 export const NUMBER_DIGITS_MAX = 1000;
 
@@ -30,8 +30,8 @@ export const NUMBER_DIGITS_MAX = 1000;
 export const NUMBER_EXPONENT_MAX = 308;
 
 /**
- * The exponents of one body, added up without their signs: `1e308` is five characters to send and 309 to show, and a body
- * full of it would be fifty times as large in a reply as it was in the request.
+ * The exponents of one body, added up without their signs: `1e308` is five characters to send and 309 to show, and a
+ * body full of it would be fifty times as large in a reply as it was in the request.
  */
 export const BODY_EXPONENTS_SUM_MAX = 4 * 1024 * 1024;
 

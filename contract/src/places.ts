@@ -6,7 +6,9 @@ export class Places {
   readonly named: ProblemPlace[] = [];
   #found = 0;
 
-  /** Once full, whoever looks for faults stops: a hostile body buys no work without end, not by repeating itself either. */
+  /**
+   * Once full, whoever looks for faults stops: a hostile body buys no work without end, not by repeating itself either.
+   */
   get isFull(): boolean {
     return this.#found >= NAMED_ERRORS_MAX;
   }

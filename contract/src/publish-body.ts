@@ -2,8 +2,8 @@
  * The whole way from the bytes of a `POST /publish` to events that can be stored, in the order in which it is safe:
  * bytes → text (fatal UTF-8) → judged text (depth, numbers, escapes) → parsed value → compiled schema.
  *
- * A body is accepted as a whole or not at all. What travels on is `text`, a slice of the request's own JSON: numbers keep
- * their digits, and nothing is serialised again.
+ * A body is accepted as a whole or not at all. What travels on is `text`, a slice of the request's own JSON: numbers
+ * keep their digits, and nothing is serialised again.
  */
 import { TypeCompiler } from "@sinclair/typebox/compiler";
 import { EventSchema } from "./event.ts";

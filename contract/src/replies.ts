@@ -1,4 +1,6 @@
-/** What the aggregator answers. Schemas for documentation and tests, types for everybody who reads or writes a reply. */
+/**
+ * What the aggregator answers. Schemas for documentation and tests, types for everybody who reads or writes a reply.
+ */
 import { type Static, Type } from "@sinclair/typebox";
 import { EventIdSchema, PayloadSchema, SourceSchema, TimestampSchema, TopicSchema } from "./event.ts";
 

@@ -7,5 +7,7 @@ export const TOPICS = ["system.logs", "user.auth", "order.processing", "payment.
 
 export const SOURCES = ["web-frontend", "mobile-app", "service-a", "service-b"] as const;
 
-/** The part of deliveries that repeat an earlier event unchanged: what an at-least-once publisher does when it retries. */
+/**
+ * The part of deliveries that repeat an earlier event unchanged: what an at-least-once publisher does when it retries.
+ */
 export const DUPLICATE_RATIO = 0.3;

@@ -1,8 +1,9 @@
 /**
- * The timestamp rule: a calendar date and time in ISO 8601's extended format (RFC 3339 is its stricter profile) that exists
- * in the calendar, and that Postgres's `timestamptz` reads as exactly the same instant. What only one of the two reads, a
- * decimal comma here and `now` there, is refused. The text is judged and then carried on unchanged, so its microseconds
- * survive; nothing here goes through `Date`, which has milliseconds only and turns 30 February into 1 March.
+ * The timestamp rule: a calendar date and time in ISO 8601's extended format (RFC 3339 is its stricter profile) that
+ * exists in the calendar, and that Postgres's `timestamptz` reads as exactly the same instant. What only one of the two
+ * reads, a decimal comma here and `now` there, is refused. The text is judged and then carried on unchanged, so its
+ * microseconds survive; nothing here goes through `Date`, which has milliseconds only and turns 30 February into 1
+ * March.
  */
 import {
   TIMESTAMP_FRACTION_DIGITS_MAX,
@@ -17,7 +18,9 @@ const ZONE = String.raw`(?:[Zz]|[+-]\d\d(?::\d\d)?)?`;
 const FORM = new RegExp(`^${DATE_AND_MINUTE}(?::\\d\\d(?:\\.\\d{1,${TIMESTAMP_FRACTION_DIGITS_MAX}})?)?${ZONE}$`);
 const TOO_FINE = new RegExp(`^${DATE_AND_MINUTE}:\\d\\d\\.\\d+${ZONE}$`);
 
-/** Where an offset's sign can stand at the earliest: after `YYYY-MM-DDThh:mm`. Before that a hyphen belongs to the date. */
+/**
+ * Where an offset's sign can stand at the earliest: after `YYYY-MM-DDThh:mm`. Before that a hyphen belongs to the date.
+ */
 const OFFSET_AT_MIN = 16;
 
 const MONTH_NAMES = "January February March April May June July August September October November December".split(" ");

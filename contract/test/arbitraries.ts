@@ -1,4 +1,6 @@
-/** What the property tests draw from: values on both sides of each rule. A failing run prints its seed; SEED repeats it. */
+/**
+ * What the property tests draw from: values on both sides of each rule. A failing run prints its seed; SEED repeats it.
+ */
 import fc from "fast-check";
 import type { Event } from "../src/index.ts";
 

@@ -63,7 +63,9 @@ export class Batcher {
     this.#hub = hub;
   }
 
-  /** @param text the events' own JSON, comma separated; its length stands in for its bytes, which are at most thrice. */
+  /**
+   * @param text the events' own JSON, comma separated; its length stands in for its bytes, which are at most thrice.
+   */
   submit(text: string, deliveries: number): Promise<Receipt> {
     if (!this.#keeper.isOpen) return Promise.reject(new QueueAway("no shard can be added to"));
     // A request by itself always finds room, however large it may be by configuration.

@@ -2,8 +2,8 @@
  * Reads a request's body up to a limit.
  *
  * A declared length over the limit is refused before a byte is read. A chunked body has no declared length, so it is
- * counted while it arrives and given up as soon as it is too large. A length that is not a number never arrives here: the
- * HTTP server refuses it.
+ * counted while it arrives and given up as soon as it is too large. A length that is not a number never arrives here:
+ * the HTTP server refuses it.
  */
 export async function readBody(request: Request, bytesMax: number): Promise<Uint8Array | "too_large"> {
   const declared = request.headers.get("content-length");

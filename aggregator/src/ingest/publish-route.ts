@@ -18,7 +18,9 @@ import { readBody } from "./body.ts";
 import type { TopicRegistry } from "./topic-registry.ts";
 import type { Verdicts } from "./verdicts.ts";
 
-/** Longer than Postgres may take to come back (P5 promises 15 s only after its return), shorter than HTTP clients wait. */
+/**
+ * Longer than Postgres may take to come back (P5 promises 15 s only after its return), shorter than HTTP clients wait.
+ */
 const STORED_DEADLINE_MS = 15_000;
 
 export interface PublishLimits {

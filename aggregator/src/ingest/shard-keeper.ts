@@ -7,11 +7,11 @@
  *
  *   closed ──takeUp──▶ open(epoch, floor) ──link away, add refused, head below the floor──▶ closed
  *
- * Redis is sound if it belongs to this installation, is in the epoch that Postgres issued, and has neither less than was
- * committed nor less than this process has seen acknowledged. Otherwise the shard goes on in a new epoch, greater than
- * any that was ever seen, with its seq continuing from the greater of what survived and what is committed. A stale add or
- * trim of an older epoch is then harmless. What this process saw acknowledged and Redis no longer has is written down as
- * lost (P4), by every process for what it saw; the claims merge to the largest.
+ * Redis is sound if it belongs to this installation, is in the epoch that Postgres issued, and has neither less than
+ * was committed nor less than this process has seen acknowledged. Otherwise the shard goes on in a new epoch, greater
+ * than any that was ever seen, with its seq continuing from the greater of what survived and what is committed. A stale
+ * add or trim of an older epoch is then harmless. What this process saw acknowledged and Redis no longer has is written
+ * down as lost (P4), by every process for what it saw; the claims merge to the largest.
  *
  * Redis is told first and Postgres committed last: a crash in between leaves Redis in an epoch that Postgres never
  * issued, which is not sound, so that the next one to look issues another.

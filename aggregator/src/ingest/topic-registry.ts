@@ -2,8 +2,8 @@
  * Keeps the number of different topics bounded: each costs a counter row a shard and a place in every `/stats` reply.
  *
  * Each process knows the topics that Postgres has counted, looked up now and then, and those that it has let in itself.
- * Several processes that let in different new topics in the same moment can pass the bound by a few; it is there against
- * a publisher that puts ids into topics, not as an exact quota.
+ * Several processes that let in different new topics in the same moment can pass the bound by a few; it is there
+ * against a publisher that puts ids into topics, not as an exact quota.
  */
 import type { Logger } from "../ops/log.ts";
 import type { ShardStore } from "../store/port.ts";

@@ -2,8 +2,9 @@
  * Waits until deliveries are committed, and tells what became of each (`?ack=stored`).
  *
  * The wait ends when the shard's position has passed the request's last delivery. A worker of this process says so
- * directly, one of another process through Redis; because signals are hints, the positions of shards that somebody waits
- * for are also polled. The verdict itself is worked out from Postgres alone, so any process can do it after any crash.
+ * directly, one of another process through Redis; because signals are hints, the positions of shards that somebody
+ * waits for are also polled. The verdict itself is worked out from Postgres alone, so any process can do it after any
+ * crash.
  */
 import type { Identified, StoredVerdict } from "@sekali/contract";
 import { isAfter, type Position } from "../queue/port.ts";

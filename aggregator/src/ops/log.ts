@@ -22,7 +22,9 @@ export function createLogger(level: LogLevel): Logger {
   );
 }
 
-/** JSON leaves DEL and the C1 controls as they are, and a terminal takes some of them for the beginning of a command. */
+/**
+ * JSON leaves DEL and the C1 controls as they are, and a terminal takes some of them for the beginning of a command.
+ */
 function harmless(destination: { write(line: string): unknown }): pino.DestinationStream {
   const controls = /[\u007f-\u009f\u2028\u2029]/g;
   const toEscape = (character: string) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;

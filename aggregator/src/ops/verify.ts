@@ -1,9 +1,9 @@
 /**
  * `aggregator verify`: recounts everything on live data and says what does not agree.
  *
- * The rows are counted in one snapshot of Postgres. Redis goes on meanwhile, so each shard is then read from its position
- * at that time up to where the head was first seen; a missing entry only counts as missing while the position stands
- * still.
+ * The rows are counted in one snapshot of Postgres. Redis goes on meanwhile, so each shard is then read from its
+ * position at that time up to where the head was first seen; a missing entry only counts as missing while the position
+ * stands still.
  */
 import type { Position, Queue } from "../queue/port.ts";
 import type { BatchStore, Recount, StoreKeeping } from "../store/port.ts";

@@ -2,8 +2,8 @@
  * `GET /stats`: the counts, exactly (P3).
  *
  * Counters and positions are read by one statement of one snapshot; then, and only then, the heads. What is queued is
- * the difference, so in every reply received = unique + duplicate + dead + queued: whatever moved in between was already
- * counted on one side or the other.
+ * the difference, so in every reply received = unique + duplicate + dead + queued: whatever moved in between was
+ * already counted on one side or the other.
  */
 import type { Queue } from "../queue/port.ts";
 import type { EventStore, TopicCount } from "../store/port.ts";

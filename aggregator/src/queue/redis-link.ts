@@ -2,9 +2,9 @@
  * The connections to Redis, and what may be believed of them.
  *
  * Nothing is queued while Redis is away and nothing is sent twice: `ioredis` resends unfulfilled commands by default,
- * which made two entries of one add. A command that does not answer in time takes its connection down with it, because a
- * link that swallows one answer swallows the next ones too. Reading has a connection of its own, so that a large batch
- * does not stand in the way of small adds; listening needs one by Redis's protocol.
+ * which made two entries of one add. A command that does not answer in time takes its connection down with it, because
+ * a link that swallows one answer swallows the next ones too. Reading has a connection of its own, so that a large
+ * batch does not stand in the way of small adds; listening needs one by Redis's protocol.
  *
  * P1 holds only as far as Redis's settings go. They are read on every connection, and whatever falls short is said.
  */

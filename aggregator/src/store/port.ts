@@ -145,7 +145,9 @@ export interface EventsCursor {
 }
 
 export interface EventsPage {
-  /** Each row as JSON text of an `EventRecord`; payloads are spliced in as they are stored, numbers keep their digits. */
+  /**
+   * Each row as JSON text of an `EventRecord`; payloads are spliced in as they are stored, numbers keep their digits.
+   */
   readonly rows: readonly string[];
   readonly next: EventsCursor | undefined;
 }

@@ -1,9 +1,9 @@
 /**
  * Which shard an idle loop should look at next: wake first, lock second.
  *
- * A shard is handed out when there is reason to believe that it has work: a signal, a loop that left some behind, or the
- * slow poll that compares heads with what was last committed. Without such a reason there are no transactions. Shards
- * are handed out in the order in which they became due, each to one loop of this process at a time.
+ * A shard is handed out when there is reason to believe that it has work: a signal, a loop that left some behind, or
+ * the slow poll that compares heads with what was last committed. Without such a reason there are no transactions.
+ * Shards are handed out in the order in which they became due, each to one loop of this process at a time.
  *
  *   quiet ──wake──▶ due ──next()──▶ held ──done(again | later)──▶ due | waiting ──time──▶ due
  *                                        └──done(quiet)──▶ quiet, or due if it was woken meanwhile

@@ -146,7 +146,9 @@ export class ShardWorker {
     this.#trim(shard, position, last.content?.bytesIn);
   }
 
-  /** Housekeeping, which nobody waits for: what one trim misses, the next one does, at the latest after the slow poll. */
+  /**
+   * Housekeeping, which nobody waits for: what one trim misses, the next one does, at the latest after the slow poll.
+   */
   #trim(shard: number, position: Position, bytesIn: number | undefined): void {
     this.#trimmed.delete(shard);
     this.#queue.trim(shard, position, bytesIn).then(

@@ -1,6 +1,6 @@
--- Sets a shard's head to the beginning of a newly issued epoch, if nobody has changed the shard since the caller looked.
--- KEYS  head, stream, tail
--- ARGV  seen epoch, seen seq, seen last entry (each '' where there was none), installation, epoch, seq, committed
+-- Sets a shard's head to the beginning of a newly issued epoch, if nobody has changed the shard since the caller
+-- looked. KEYS  head, stream, tail ARGV  seen epoch, seen seq, seen last entry (each '' where there was none),
+-- installation, epoch, seq, committed
 local seen = redis.call('HMGET', KEYS[1], 'epoch', 'seq')
 local last = redis.call('XREVRANGE', KEYS[2], '+', '-', 'COUNT', 1)
 local last_id = ''

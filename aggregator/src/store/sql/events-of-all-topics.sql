@@ -8,7 +8,10 @@ WITH page AS MATERIALIZED (
   CROSS JOIN LATERAL (
     SELECT n.* FROM events n
     WHERE n.topic = t.topic
-      AND (n."timestamp", n.event_id) <= (coalesce($1::text::timestamptz, 'infinity'), coalesce($2::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff'))
+      AND (n."timestamp", n.event_id) <= (
+        coalesce($1::text::timestamptz, 'infinity'),
+        coalesce($2::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
+      )
       AND ($1::text IS NULL OR (n."timestamp", n.event_id, n.topic) < ($1::text::timestamptz, $2::uuid, $3::text))
     ORDER BY n."timestamp" DESC, n.event_id DESC
     LIMIT $4

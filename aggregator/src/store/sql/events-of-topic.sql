@@ -4,7 +4,10 @@
 WITH page AS MATERIALIZED (
   SELECT e.* FROM events e
   WHERE e.topic = $1
-    AND (e."timestamp", e.event_id) < (coalesce($2::text::timestamptz, 'infinity'), coalesce($3::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff'))
+    AND (e."timestamp", e.event_id) < (
+        coalesce($2::text::timestamptz, 'infinity'),
+        coalesce($3::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
+      )
   ORDER BY e."timestamp" DESC, e.event_id DESC
   LIMIT $4
 )

@@ -17,7 +17,8 @@ WITH held AS (
   SELECT d.topic COLLATE "C" AS topic, d.event_id, d."timestamp", d.source, d.payload, d.ord,
     coalesce(($6::text::bigint[])[d.ord], $3 + d.ord) AS seq
   FROM held, ROWS FROM (
-    json_to_recordset($5::text::json) AS (topic text, event_id uuid, "timestamp" timestamptz, source text, payload jsonb)
+    json_to_recordset($5::text::json)
+      AS (topic text, event_id uuid, "timestamp" timestamptz, source text, payload jsonb)
   ) WITH ORDINALITY AS d (topic, event_id, "timestamp", source, payload, ord)
 ), first AS MATERIALIZED (
   SELECT DISTINCT ON (event_id, topic) * FROM delivered ORDER BY event_id, topic, ord
@@ -42,7 +43,8 @@ WITH held AS (
   RETURNING deliveries
 ), counted AS (
   INSERT INTO counters AS c (shard, topic, unique_processed, duplicate_dropped, dead_lettered)
-  SELECT $1, j.topic, count(*) FILTER (WHERE j.kept), count(*) FILTER (WHERE NOT j.kept), 0 FROM judged j GROUP BY j.topic
+  SELECT $1, j.topic, count(*) FILTER (WHERE j.kept), count(*) FILTER (WHERE NOT j.kept), 0
+  FROM judged j GROUP BY j.topic
   UNION ALL
   SELECT $1, '', 0, 0, sum(b.deliveries) FROM buried b HAVING count(*) > 0
   ON CONFLICT (shard, topic) DO UPDATE SET
