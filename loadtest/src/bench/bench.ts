@@ -32,7 +32,7 @@ export interface BenchResult {
   readonly growth: readonly Grown[];
 }
 
-/** Enough for a container's Postgres, the same for all that is compared, and checkpoints only where they are asked for. */
+/** Enough for a container's Postgres, the same for all that is compared; checkpoints only where they are asked for. */
 const POSTGRES_SETTINGS = { shared_buffers: "256MB", max_wal_size: "8GB", checkpoint_timeout: "30min" };
 const DRAIN_SECONDS_MAX = 30;
 const VISIBLE_SECONDS = 6;

@@ -1,4 +1,4 @@
-/** Memory with nothing to do, and with a million events in the queue that nobody takes out; then how fast they leave. */
+/** Memory with nothing to do, and with a million events queued that nobody takes out; then how fast they leave. */
 import { residentMib } from "../stack/cost.ts";
 import { counts } from "./measure.ts";
 import { startAggregator } from "./programs.ts";
