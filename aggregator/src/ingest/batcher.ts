@@ -11,12 +11,13 @@
 import { type Draft, type Position, QueueAway } from "../queue/port.ts";
 import type { SignalHub } from "../queue/signal-hub.ts";
 import type { ShardKeeper } from "./shard-keeper.ts";
+import { ShardPicker } from "./shard-picker.ts";
 
 /** An entry is about as large as what a worker stores in one transaction; a larger request is an entry by itself. */
 const ENTRY_DELIVERIES_MAX = 2000;
 const ENTRY_BYTES_MAX = 1024 * 1024;
-/** More entries under way make them smaller without making the fsync faster. */
-const ENTRIES_UNDER_WAY_MAX = 4;
+/** One is fsynced while the next one travels; more would make them smaller without making the fsync faster. */
+const ENTRIES_UNDER_WAY_MAX = 2;
 const WAITING_BYTES_MAX = 32 * 1024 * 1024;
 /** With the command's own time-out, a publish fails within 2 s. */
 const WAITING_MS_MAX = 600;
@@ -51,16 +52,17 @@ interface Waiting {
 export class Batcher {
   readonly #keeper: ShardKeeper;
   readonly #hub: SignalHub;
+  readonly #picker: ShardPicker;
   readonly #waiting: Waiting[] = [];
   readonly #idle: (() => void)[] = [];
   #waitingBytes = 0;
   #underWay = 0;
-  #nextShard = 0;
   #scheduled = false;
 
   constructor(keeper: ShardKeeper, hub: SignalHub) {
     this.#keeper = keeper;
     this.#hub = hub;
+    this.#picker = new ShardPicker(keeper.shards.length);
   }
 
   /**
@@ -165,8 +167,7 @@ export class Batcher {
     const shards = this.#keeper.shards.length;
     let full = false;
     for (let tries = 0; tries < shards; tries += 1) {
-      const shard = this.#nextShard;
-      this.#nextShard = (shard + 1) % shards;
+      const shard = tries === 0 ? this.#picker.pick(draft.deliveries) : this.#picker.next();
       const epoch = this.#keeper.epochOf(shard);
       if (epoch === undefined) continue;
       const result = await this.#keeper.add(shard, epoch, draft);

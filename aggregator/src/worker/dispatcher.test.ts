@@ -4,7 +4,7 @@ import { Dispatcher } from "./dispatcher.ts";
 let dispatcher: Dispatcher;
 beforeEach(() => {
   jest.useFakeTimers();
-  dispatcher = new Dispatcher();
+  dispatcher = new Dispatcher(0);
 });
 afterEach(() => {
   dispatcher.stop();
@@ -72,6 +72,51 @@ describe("a dispatcher hands out", () => {
     dispatcher.wake(8);
     await settled();
     expect(loops).toEqual([[7], [8], []]);
+  });
+});
+
+describe("while another shard is worked on, a due shard", () => {
+  beforeEach(() => {
+    dispatcher = new Dispatcher(10);
+  });
+
+  test("waits a moment, so that transactions fill", async () => {
+    const [first, second] = [loop(), loop()];
+    dispatcher.wake(1);
+    await settled();
+    expect(first).toEqual([1]);
+    dispatcher.wake(2);
+    jest.advanceTimersByTime(9);
+    await settled();
+    expect(second).toEqual([]);
+    jest.advanceTimersByTime(1);
+    await settled();
+    expect(second).toEqual([2]);
+  });
+
+  test("does not wait any longer when that is done", async () => {
+    const [first, second] = [loop(), loop()];
+    dispatcher.wake(1);
+    dispatcher.wake(2);
+    await settled();
+    expect([first, second]).toEqual([[1], []]);
+    dispatcher.done(1, QUIET);
+    await settled();
+    expect(second).toEqual([2]);
+  });
+
+  test("is worked on beside it when it has waited, each in its turn", async () => {
+    const loops = [loop(), loop(), loop()];
+    dispatcher.wake(1);
+    dispatcher.wake(2);
+    jest.advanceTimersByTime(6);
+    dispatcher.wake(3);
+    jest.advanceTimersByTime(4);
+    await settled();
+    expect(loops).toEqual([[1], [2], []]);
+    jest.advanceTimersByTime(6);
+    await settled();
+    expect(loops).toEqual([[1], [2], [3]]);
   });
 });
 

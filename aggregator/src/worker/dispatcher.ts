@@ -20,11 +20,25 @@ interface Slot {
   timer: ReturnType<typeof setTimeout> | undefined;
 }
 
+/**
+ * How long a due shard waits for a loop while another shard is being worked on, so that transactions fill: with one for
+ * each handful of deliveries, planning and committing cost more than storing. Nothing waits in an idle process.
+ */
+const LINGER_MS = 10;
+
 export class Dispatcher {
+  readonly #lingerMs: number;
   readonly #slots = new Map<number, Slot>();
-  readonly #due = new Set<number>();
+  /** Shards that wait for a loop, and since when, in the order in which they became due. */
+  readonly #due = new Map<number, number>();
   readonly #loops: ((shard: number | undefined) => void)[] = [];
+  #held = 0;
+  #timer: ReturnType<typeof setTimeout> | undefined;
   #stopped = false;
+
+  constructor(lingerMs = LINGER_MS) {
+    this.#lingerMs = lingerMs;
+  }
 
   get shards(): readonly number[] {
     return [...this.#slots.keys()];
@@ -42,13 +56,16 @@ export class Dispatcher {
   /** Waits for a shard; undefined when the dispatcher has stopped. */
   next(): Promise<number | undefined> {
     if (this.#stopped) return Promise.resolve(undefined);
-    for (const shard of this.#due) return Promise.resolve(this.#hold(shard));
-    return new Promise((resolve) => this.#loops.push(resolve));
+    return new Promise((resolve) => {
+      this.#loops.push(resolve);
+      this.#handOut();
+    });
   }
 
   done(shard: number, after: After): void {
     const slot = this.#slot(shard);
     slot.held = false;
+    this.#held -= 1;
     const again = after.kind === "again" || (after.kind === "quiet" && slot.woken);
     slot.woken = false;
     if (this.#stopped) return;
@@ -59,11 +76,13 @@ export class Dispatcher {
         this.#makeDue(shard);
       }, after.delayMs);
     }
+    this.#handOut();
   }
 
   /** Hands out nothing more and lets idle loops go. */
   stop(): void {
     this.#stopped = true;
+    clearTimeout(this.#timer);
     for (const slot of this.#slots.values()) clearTimeout(slot.timer);
     for (const resolve of this.#loops.splice(0)) resolve(undefined);
   }
@@ -78,15 +97,30 @@ export class Dispatcher {
   }
 
   #makeDue(shard: number): void {
-    if (this.#stopped) return;
-    const loop = this.#loops.shift();
-    this.#due.add(shard);
-    loop?.(this.#hold(shard));
+    if (this.#stopped || this.#due.has(shard)) return;
+    this.#due.set(shard, performance.now());
+    this.#handOut();
   }
 
-  #hold(shard: number): number {
-    this.#due.delete(shard);
-    this.#slot(shard).held = true;
-    return shard;
+  #handOut(): void {
+    for (const [shard, since] of this.#due) {
+      if (this.#loops.length === 0) return;
+      const lingerMs = this.#held === 0 ? 0 : this.#lingerMs - (performance.now() - since);
+      if (lingerMs > 0) {
+        this.#lookAgain(lingerMs);
+        return;
+      }
+      this.#due.delete(shard);
+      this.#slot(shard).held = true;
+      this.#held += 1;
+      this.#loops.shift()?.(shard);
+    }
+  }
+
+  #lookAgain(afterMs: number): void {
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
+      this.#handOut();
+    }, afterMs);
   }
 }
