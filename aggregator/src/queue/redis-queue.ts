@@ -71,7 +71,6 @@ export class RedisQueue implements Queue {
       epoch,
       bounds.floorSeq,
       draft.deliveries,
-      Buffer.byteLength(draft.text),
       bounds.eventsMax,
       bounds.bytesMax,
       this.#channel,
