@@ -2,10 +2,10 @@
 import { afterEach, expect, test } from "bun:test";
 import { useBackingServers } from "../harness/backing-servers.ts";
 import { blockIdentity } from "../harness/blockade.ts";
-import { count } from "../harness/database.ts";
 import { makeEvent, makeEvents, withDuplicates } from "../harness/event-factory.ts";
 import { Publisher, request } from "../harness/http-client.ts";
 import { Load } from "../harness/load.ts";
+import { shardKeys } from "../harness/redis-commands.ts";
 import { openStack, type Stack } from "../harness/stack.ts";
 import { drained } from "../harness/stats-watch.ts";
 
@@ -113,25 +113,36 @@ test("a paused process loses its shards to others for no longer than a statement
   await stack.expectExact();
 });
 
-async function shardsUsed(): Promise<number> {
-  const [row] = await stack.sql`SELECT count(*) AS shards FROM positions WHERE seq > 0`;
-  return count(row?.["shards"]);
+/** Publishes until each of so many shards has a backlog that it did not have before; returns the events sent. */
+async function fillShards(shards: number): Promise<number> {
+  const heads = async () => {
+    const keys = Array.from({ length: shards }, (_, shard) => shardKeys(stack.name, shard).head);
+    const seqs = keys.map(async (key) => Number((await stack.redisCommand("HGET", key, "seq")) ?? 0));
+    return await Promise.all(seqs);
+  };
+  const before = await heads();
+  for (let batches = 1; batches <= 1000; batches += 1) {
+    await stack.publisher.publish(withDuplicates(10, 5));
+    const grown = (await heads()).filter((seq, shard) => seq > (before[shard] ?? 0));
+    if (grown.length === shards) return batches * 10;
+  }
+  throw new Error(`a thousand batches did not reach all of ${shards} shards`);
 }
 
 test("the number of shards is raised and lowered with a backlog in every one (P3)", async () => {
   stack = await openStack();
-  for (const shards of ["2", "6", "1"]) {
-    const api = await stack.start({ ROLES: "api", SHARDS: shards });
-    await stack.publisher.publishAll(Array.from({ length: 24 }, () => withDuplicates(10, 5)));
+  let unique = 0;
+  for (const shards of [2, 6, 1]) {
+    const api = await stack.start({ ROLES: "api", SHARDS: String(shards) });
+    unique += await fillShards(shards);
     await api.kill();
   }
   await stack.start({ SHARDS: "3" });
   stack.watchStats();
   await stack.publisher.publishStored(withDuplicates(20, 10));
   const { stats, rows } = await stack.expectExact();
-  expect(rows.unique_processed).toBe(3 * 240 + 20);
+  expect(rows.unique_processed).toBe(unique + 20);
   expect(stats.received).toBe(stack.ledger.acknowledged);
-  expect(await shardsUsed()).toBeGreaterThan(3);
 });
 
 test("two with different numbers of shards work side by side (P3)", async () => {
