@@ -104,10 +104,6 @@ export class RedisLink implements Link {
     });
   }
 
-  async ping(): Promise<void> {
-    await this.#guard(this.#producer, this.#producer.ping());
-  }
-
   /** Ends the connections at once; what is under way fails. */
   close(): void {
     for (const client of [this.#producer, this.#consumer, this.#subscriber]) client.disconnect();

@@ -5,6 +5,7 @@ import type { EventStore, EventsPage, EventsQuery, Recount, StoreKeeping, Tally,
 import eventsOfAllTopics from "./sql/events-of-all-topics.sql" with { type: "text" };
 import eventsOfTopic from "./sql/events-of-topic.sql" with { type: "text" };
 import recount from "./sql/recount.sql" with { type: "text" };
+import renderPage from "./sql/render-page.sql" with { type: "text" };
 import tally from "./sql/tally.sql" with { type: "text" };
 
 const PARTITIONS_AHEAD_DAYS = 7;
@@ -38,7 +39,7 @@ export class PostgresEventStore implements EventStore, StoreKeeping {
   async events(query: EventsQuery): Promise<EventsPage> {
     const { topic, after, limit } = query;
     const keys = [after?.timestamp ?? null, after?.event_id ?? null];
-    const text = topic === undefined ? eventsOfAllTopics : eventsOfTopic;
+    const text = `${topic === undefined ? eventsOfAllTopics : eventsOfTopic}${renderPage}`;
     const place = topic === undefined ? [...keys, after?.topic ?? null] : [topic, ...keys];
     // One row more than asked for tells whether there is a next page.
     let rows = await this.#database.query(text, [...place, limit + 1, "false"]);

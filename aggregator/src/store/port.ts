@@ -9,7 +9,7 @@
  * It refuses by throwing `StoreAway` (try again later, the outcome of a write is unknown: read the position again),
  * `Unstorable` (the data themselves are at fault: examine them) or `TooSlow` (try again with less).
  */
-import type { EventRecord, StoredVerdict } from "@sekali/contract";
+import type { StoredVerdict } from "@sekali/contract";
 import type { Position } from "../queue/port.ts";
 
 /** Where a shard stands, as the transaction that moves it must find it. */
@@ -151,7 +151,6 @@ export interface EventsPage {
   readonly rows: readonly string[];
   readonly next: EventsCursor | undefined;
 }
-export type { EventRecord };
 
 /** For readers. */
 export interface EventStore {

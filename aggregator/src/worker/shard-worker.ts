@@ -162,8 +162,8 @@ export class ShardWorker {
     const now = await this.#store.standing(shard);
     if (now === undefined) return { kind: "quiet" };
     this.#standings.set(shard, now);
-    const moved = now.epoch !== from.epoch || now.seq !== from.seq || now.fence !== from.fence;
-    return moved ? { kind: "again" } : { kind: "later", delayMs: Math.random() * 2 * CONTENDED_DELAY_MS };
+    if (!isSameStanding(now, from)) return { kind: "again" };
+    return { kind: "later", delayMs: Math.random() * 2 * CONTENDED_DELAY_MS };
   }
 
   /** Redis has counted deliveries that it no longer holds. Only a fresh position may say so. */
@@ -171,7 +171,7 @@ export class ShardWorker {
     const from = await this.#store.standing(shard);
     if (from === undefined) return { kind: "quiet" };
     this.#standings.set(shard, from);
-    if (from.epoch !== guess.epoch || from.seq !== guess.seq || from.fence !== guess.fence) return { kind: "again" };
+    if (!isSameStanding(from, guess)) return { kind: "again" };
     const lost = to.seq - from.seq;
     if (!(await this.#store.skipGap(shard, from, to))) return { kind: "again" };
     this.#standings.set(shard, { ...to, fence: from.fence });
@@ -201,6 +201,10 @@ export class ShardWorker {
     this.#stuck.set(shard, { shard, reason, sinceMs, oldestAddedAtMs: this.#oldest.get(shard) || undefined });
     return { kind: "later", delayMs: backoff.duration };
   }
+}
+
+function isSameStanding(a: Standing, b: Standing): boolean {
+  return a.epoch === b.epoch && a.seq === b.seq && a.fence === b.fence;
 }
 
 /** An entry that announces nothing credible is taken to begin where the shard stands. */

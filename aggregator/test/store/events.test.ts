@@ -4,6 +4,7 @@ import type { EventRecord } from "@sekali/contract";
 import type { EventsCursor } from "../../src/store/port.ts";
 import allTopicsStatement from "../../src/store/sql/events-of-all-topics.sql" with { type: "text" };
 import topicStatement from "../../src/store/sql/events-of-topic.sql" with { type: "text" };
+import renderPage from "../../src/store/sql/render-page.sql" with { type: "text" };
 import { useBackingServers } from "../harness/backing-servers.ts";
 import { makeEvent, pick, shuffled, type TestEvent, uuid } from "../harness/event-factory.ts";
 import { openSchema, type Schema } from "./schema.ts";
@@ -132,7 +133,7 @@ describe("the index events_newest", () => {
     const connection = await schema.sql.reserve();
     try {
       await connection.unsafe(`SET plan_cache_mode = ${mode}`);
-      await connection.unsafe(`PREPARE page AS ${statement}`);
+      await connection.unsafe(`PREPARE page AS ${statement}${renderPage}`);
       const rows = await connection.unsafe(`EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) EXECUTE page (${parameters})`);
       await connection.unsafe("DEALLOCATE page");
       const plans = rows.flatMap((row) => row["QUERY PLAN"] as { Plan: PlanNode }[]);

@@ -15,7 +15,7 @@ import {
   type IBackoff,
   retry,
 } from "cockatiel";
-import { type Acknowledgement, type Reply, readReply, type Verdicts } from "./reply.ts";
+import { type Acknowledgement, type Reply, readReply } from "./reply.ts";
 
 export type RetryBounds = {
   readonly attemptsMax: number;
@@ -25,14 +25,9 @@ export type RetryBounds = {
   readonly delayMsMax: number;
 };
 
+/** What a request came to: a final reply, or the last reason why there was none. */
 export type Outcome =
-  | { readonly kind: "acknowledged"; readonly status: number; readonly verdicts: Verdicts | undefined }
-  | {
-      readonly kind: "refused";
-      readonly status: number | undefined;
-      readonly reason: string;
-      readonly places: ReadonlyMap<number, string>;
-    }
+  | Exclude<Reply, { kind: "retryable" }>
   | { readonly kind: "given_up"; readonly status: number | undefined; readonly reason: string };
 
 export type Retried = {

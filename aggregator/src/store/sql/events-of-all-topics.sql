@@ -1,7 +1,7 @@
 -- One page over all topics, newest first: the newest of each topic by the one index there is, then the newest of those.
 -- The number of topics is bounded, and an index on the timestamp alone would cost every insert.
 --  $1, $2, $3 the cursor's timestamp, event_id and topic, or null  $4 rows
---  $5 render whatever the size; else records are null where the page's payloads are large
+--  $5 is render-page.sql's, which follows
 WITH page AS MATERIALIZED (
   SELECT e.*
   FROM (SELECT DISTINCT c.topic FROM counters c WHERE c.topic <> '') t
@@ -19,12 +19,3 @@ WITH page AS MATERIALIZED (
   ORDER BY e."timestamp" DESC, e.event_id DESC, e.topic DESC
   LIMIT $4
 )
-SELECT topic, event_id, to_json("timestamp") #>> '{}' AS "timestamp",
-  CASE WHEN $5::text::boolean OR (SELECT sum(pg_column_size(payload)) FROM page) <= 262144 THEN
-    '{"topic":' || to_json(topic) || ',"event_id":"' || event_id
-    || '","timestamp":' || replace(to_json("timestamp")::text, '+00:00"', 'Z"')
-    || ',"source":' || to_json(source) || ',"payload":' || payload
-    || ',"received_at":' || replace(to_json(received_at)::text, '+00:00"', 'Z"') || '}'
-  END AS record
-FROM page
-ORDER BY page."timestamp" DESC, event_id DESC, topic DESC
