@@ -1,24 +1,31 @@
 import { describe, expect, test } from "bun:test";
 import { recordedLog } from "../test/fakes/recorded-log.ts";
-import type { Role } from "./config.ts";
 import { RequestError } from "./problem.ts";
 import { QueueAway } from "./queue/port.ts";
-import { createServer, type Routes } from "./server.ts";
+import type { Method } from "./route.ts";
+import { createServer } from "./server.ts";
 
 type Answer = (request: Request) => Response | Promise<Response>;
 
 /** A server whose routes say their own names, but for those that a test gives. */
-function serve(answers: Record<string, Answer> = {}, roles: readonly Role[] = ["api", "worker"]) {
-  const named = (name: string): Answer =>
-    answers[name] ?? (() => Response.json({ name }, { headers: { "x-name": name } }));
-  const routes = {
-    publish: { handle: named("publish") },
-    events: { handle: named("events") },
-    stats: { handle: named("stats") },
-    health: { alive: named("alive"), ready: named("ready") },
-  } as unknown as Routes;
+function serve(answers: Record<string, Answer> = {}) {
+  const route = (method: Method, path: string, name: string) => ({
+    method,
+    path,
+    handle: answers[name] ?? (() => Response.json({ name }, { headers: { "x-name": name } })),
+  });
+  const routes = [
+    route("POST", "/publish", "publish"),
+    route("GET", "/events", "events"),
+    route("GET", "/stats", "stats"),
+    route("GET", "/healthz", "alive"),
+    route("GET", "/readyz", "ready"),
+    route("GET", "/letters/:shard/:seq", "letter"),
+    route("DELETE", "/letters/:shard/:seq", "removal"),
+    { method: "GET" as const, path: "/echo/:name", handle: (_: Request, named: object) => Response.json(named) },
+  ];
   const recorded = recordedLog();
-  const app = createServer(routes, new Set(roles), recorded.log);
+  const app = createServer(routes, recorded.log);
   const ask = async (method: string, path: string) => app.fetch(new Request(`http://test${path}`, { method }));
   return { ask, recorded };
 }
@@ -104,18 +111,20 @@ describe("an unknown path is 404, whatever the method", () => {
   });
 });
 
-test("a process without the role api takes no events and shows none, and reports all the same", async () => {
-  const { ask } = serve({}, ["worker"]);
-  const statuses = await Promise.all(
-    [
-      ["POST", "/publish"],
-      ["GET", "/events"],
-      ["GET", "/stats"],
-      ["GET", "/readyz"],
-      ["GET", "/healthz"],
-    ].map(async ([method, path]) => (await ask(method ?? "", path ?? "")).status),
-  );
-  expect(statuses).toEqual([404, 404, 200, 200, 200]);
+describe("a path with named parts", () => {
+  test("hands them over decoded", async () => {
+    const response = await serve().ask("GET", "/echo/caf%C3%A9%20a%2Fb");
+    expect(await response.json()).toEqual({ name: "café a/b" });
+  });
+
+  test("takes all of its methods, and names them for the others", async () => {
+    const { ask } = serve();
+    expect(await (await ask("GET", "/letters/1/2")).json()).toEqual({ name: "letter" });
+    expect(await (await ask("DELETE", "/letters/1/2")).json()).toEqual({ name: "removal" });
+    const refused = await ask("POST", "/letters/1/2");
+    expect([refused.status, refused.headers.get("allow")]).toEqual([405, "GET, HEAD, DELETE, OPTIONS"]);
+    expect((await ask("GET", "/letters/1")).status).toBe(404);
+  });
 });
 
 describe("an error of a route", () => {

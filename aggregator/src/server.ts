@@ -1,69 +1,64 @@
 /**
- * Mounts the routes and maps errors to HTTP, in one place. It never listens: `main.ts` does.
+ * Mounts the routes and maps errors to HTTP, in one place. It never listens: `service.ts` does.
  *
- * Elysia parses no body and validates nothing here: the publish route judges the bytes themselves, once.
+ * Elysia parses no body and validates nothing here: the publish route judges the bytes themselves, once. HEAD is
+ * answered wherever GET is, OPTIONS and other methods of a known path name what is allowed (RFC 9110).
  */
 import { Elysia } from "elysia";
-import type { Role } from "./config.ts";
-import type { PublishRoute } from "./ingest/publish-route.ts";
-import type { HealthRoutes } from "./ops/health-routes.ts";
 import type { Logger } from "./ops/log.ts";
 import { type Problem, problemOf, problemResponse } from "./problem.ts";
-import type { EventsRoute } from "./query/events-route.ts";
-import type { StatsRoute } from "./query/stats-route.ts";
+import type { PathParameters, Route } from "./route.ts";
 
-export interface Routes {
-  readonly publish: PublishRoute;
-  readonly events: EventsRoute;
-  readonly stats: StatsRoute;
-  readonly health: HealthRoutes;
+interface Context {
+  readonly request: Request;
+  readonly params: PathParameters;
 }
 
-type Handler = (request: Request) => Response | Promise<Response>;
-
 /** @returns an application whose `fetch` answers a Request with a Response. */
-export function createServer(routes: Routes, roles: ReadonlySet<Role>, log: Logger) {
-  const answer = async (handler: Handler, request: Request): Promise<Response> => {
+export function createServer(routes: readonly Route[], log: Logger) {
+  const answer = async ({ handle }: Route, { request, params }: Context): Promise<Response> => {
     try {
-      return await handler(request);
+      return await handle(request, params);
     } catch (error) {
       return problemResponse(problemOf(error) ?? internal(error, log));
     }
   };
-  const reading: Record<string, Handler> = {
-    "/healthz": () => routes.health.alive(),
-    "/readyz": () => routes.health.ready(),
-    "/stats": () => routes.stats.handle(),
-  };
   const app = new Elysia({ name: "sekali", normalize: false, handler: { standardHostname: false } });
-  const allowed = new Map<string, string>();
-  if (roles.has("api")) {
-    reading["/events"] = (request) => routes.events.handle(request);
-    const publish: Handler = (request) => routes.publish.handle(request);
-    app.post("/publish", ({ request }) => answer(publish, request), { parse: "none" });
-    allowed.set("/publish", "POST, OPTIONS");
+  for (const route of routes) {
+    const { method, path } = route;
+    app.route(method, path, (context) => answer(route, context), { parse: "none" });
+    if (method === "GET") {
+      app.head(path, async (context) => withoutBody(await answer(route, context)), { parse: "none" });
+    }
   }
-  for (const [path, handler] of Object.entries(reading)) {
-    app.get(path, ({ request }) => answer(handler, request), { parse: "none" });
-    allowed.set(path, "GET, HEAD, OPTIONS");
-    app.head(path, async ({ request }) => withoutBody(await answer(handler, request)), { parse: "none" });
+  for (const [path, allow] of allowedMethods(routes)) {
+    app.all(path, ({ request }) => otherwise(request, allow), { parse: "none" });
   }
   return app
-    .all("/*", ({ request }) => otherwise(request, allowed), { parse: "none" })
-    .onError(({ error, request }) => {
+    .all("/*", () => problemResponse(UNKNOWN_PATH), { parse: "none" })
+    .onError(({ error }) => {
       const isUnmatched = (error as { code?: unknown }).code === "NOT_FOUND";
-      return isUnmatched ? otherwise(request, allowed) : problemResponse(problemOf(error) ?? internal(error, log));
+      return problemResponse(isUnmatched ? UNKNOWN_PATH : (problemOf(error) ?? internal(error, log)));
     });
 }
 
-/** What no route answers: another method of a known path, or an unknown path. */
-function otherwise(request: Request, allowed: ReadonlyMap<string, string>): Response {
-  const path = new URL(request.url).pathname;
-  const allow = allowed.get(path);
-  if (allow === undefined)
-    return problemResponse({ status: 404, title: "Not found", detail: "There is no such path." });
+const UNKNOWN_PATH: Problem = { status: 404, title: "Not found", detail: "There is no such path." };
+
+/** The value of `Allow` for each path. */
+function allowedMethods(routes: readonly Route[]): ReadonlyMap<string, string> {
+  const allowed = new Map<string, string[]>();
+  for (const { method, path } of routes) {
+    const methods = allowed.get(path) ?? [];
+    methods.push(...(method === "GET" ? ["GET", "HEAD"] : [method]));
+    allowed.set(path, methods);
+  }
+  return new Map([...allowed].map(([path, methods]) => [path, [...methods, "OPTIONS"].join(", ")]));
+}
+
+/** Another method of a known path. */
+function otherwise(request: Request, allow: string): Response {
   if (request.method === "OPTIONS") return new Response(null, { status: 204, headers: { allow } });
-  const detail = `${path} takes ${allow}.`;
+  const detail = `${new URL(request.url).pathname} takes ${allow}.`;
   return problemResponse({ status: 405, title: "Method not allowed", detail, headers: { allow } });
 }
 

@@ -21,6 +21,7 @@ import { StatsRoute } from "./query/stats-route.ts";
 import { RedisLink } from "./queue/redis-link.ts";
 import { RedisQueue } from "./queue/redis-queue.ts";
 import { SignalHub } from "./queue/signal-hub.ts";
+import type { Route } from "./route.ts";
 import { createServer } from "./server.ts";
 import { awaitDependency } from "./startup.ts";
 import { PostgresBatchStore } from "./store/batch-store.ts";
@@ -136,17 +137,8 @@ class Parts implements Service {
   }
 
   #listen(): void {
-    const { bodyBytesMax, batchEventsMax, host, port } = this.#config;
-    const app = createServer(
-      {
-        publish: new PublishRoute(this.#batcher, this.#verdicts, this.#topics, { bodyBytesMax, batchEventsMax }),
-        events: new EventsRoute(this.#events),
-        stats: new StatsRoute(this.#events, this.#queue, () => ({ stuck: this.#pool.stuck })),
-        health: this.#health,
-      },
-      this.#config.roles,
-      this.#log,
-    );
+    const { host, port } = this.#config;
+    const app = createServer(this.#routes(), this.#log);
     this.#http = Bun.serve({
       hostname: host,
       port,
@@ -155,6 +147,19 @@ class Parts implements Service {
       maxRequestBodySize: 2 ** 40,
       fetch: app.fetch,
     });
+  }
+
+  /** A process that only works takes no events and shows none; it reports all the same. */
+  #routes(): readonly Route[] {
+    const { roles, bodyBytesMax, batchEventsMax } = this.#config;
+    const stats = new StatsRoute(this.#events, this.#queue, () => ({ stuck: this.#pool.stuck }));
+    const reporting = [...this.#health.routes, ...stats.routes];
+    if (!roles.has("api")) return reporting;
+    return [
+      ...new PublishRoute(this.#batcher, this.#verdicts, this.#topics, { bodyBytesMax, batchEventsMax }).routes,
+      ...new EventsRoute(this.#events).routes,
+      ...reporting,
+    ];
   }
 
   stop(): Promise<void> {

@@ -26,3 +26,4 @@ export * from "./publish-body.ts";
 export * from "./replies.ts";
 export * from "./simulation.ts";
 export { timestampFault } from "./timestamp.ts";
+export { compileTopicPattern, isWildcard, topicPatternFault } from "./topic-pattern.ts";

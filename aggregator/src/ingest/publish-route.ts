@@ -13,6 +13,7 @@ import {
   type StoredReply,
 } from "@sekali/contract";
 import { RequestError, refusalProblem } from "../problem.ts";
+import type { Route } from "../route.ts";
 import type { Batcher } from "./batcher.ts";
 import { readBody } from "./body.ts";
 import type { TopicRegistry } from "./topic-registry.ts";
@@ -29,6 +30,7 @@ export interface PublishLimits {
 }
 
 export class PublishRoute {
+  readonly routes: readonly Route[] = [{ method: "POST", path: "/publish", handle: (request) => this.handle(request) }];
   readonly #batcher: Batcher;
   readonly #verdicts: Verdicts;
   readonly #topics: TopicRegistry;

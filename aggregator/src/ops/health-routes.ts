@@ -9,6 +9,7 @@ import type { Role } from "../config.ts";
 import type { ShardKeeper } from "../ingest/shard-keeper.ts";
 import { describeStuck } from "../query/stats-route.ts";
 import type { Queue } from "../queue/port.ts";
+import type { Route } from "../route.ts";
 import type { EventStore } from "../store/port.ts";
 import type { Stuck } from "../worker/shard-worker.ts";
 
@@ -24,6 +25,10 @@ export interface HealthParts {
 }
 
 export class HealthRoutes {
+  readonly routes: readonly Route[] = [
+    { method: "GET", path: "/healthz", handle: () => this.alive() },
+    { method: "GET", path: "/readyz", handle: () => this.ready() },
+  ];
   readonly #parts: HealthParts;
   #draining = false;
   #probe: { readonly atMs: number; readonly up: Promise<boolean> } | undefined;

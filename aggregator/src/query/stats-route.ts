@@ -6,6 +6,7 @@
  * already counted on one side or the other.
  */
 import type { Queue } from "../queue/port.ts";
+import type { Route } from "../route.ts";
 import type { EventStore, TopicCount } from "../store/port.ts";
 import type { Stuck } from "../worker/shard-worker.ts";
 
@@ -14,6 +15,7 @@ export interface StatsExtras {
 }
 
 export class StatsRoute {
+  readonly routes: readonly Route[] = [{ method: "GET", path: "/stats", handle: () => this.handle() }];
   readonly #store: EventStore;
   readonly #queue: Queue;
   readonly #extras: () => StatsExtras;

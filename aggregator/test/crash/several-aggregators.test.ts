@@ -156,3 +156,12 @@ test("two with different numbers of shards work side by side (P3)", async () => 
   const replies = await Promise.all([few, many].map(async ({ url }) => await (await request(`${url}/stats`)).json()));
   expect(replies.map((reply) => (reply as { received: number }).received)).toEqual([600, 600]);
 });
+
+test("a process without the role api takes no events and shows none, and reports all the same", async () => {
+  await using stack = await openStack();
+  const worker = await stack.start({ ROLES: "worker" });
+  const status = async (path: string, method = "GET") => (await fetch(`${worker.url}${path}`, { method })).status;
+  expect(
+    await Promise.all([status("/publish", "POST"), status("/events"), status("/stats"), status("/readyz")]),
+  ).toEqual([404, 404, 200, 200]);
+});

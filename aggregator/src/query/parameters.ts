@@ -1,0 +1,64 @@
+/**
+ * What all reading routes share: query parameters, limits, and the keyset cursors of their pages.
+ *
+ * A name that a route does not know, and one that is there twice, is refused: a misspelt filter must not look like one
+ * that matched everything.
+ */
+import { EVENTS_PAGE_DEFAULT, EVENTS_PAGE_MAX } from "@sekali/contract";
+import { RequestError } from "../problem.ts";
+
+/** @throws RequestError 422 naming the parameter that is unknown or repeated. */
+export function readParameters(request: Request, known: ReadonlySet<string>): URLSearchParams {
+  const parameters = new URL(request.url).searchParams;
+  for (const name of parameters.keys()) {
+    if (!known.has(name)) throw unacceptable(`There is no query parameter \`${name.slice(0, 64)}\`.`);
+    if (parameters.getAll(name).length > 1) throw unacceptable(`The query parameter \`${name}\` is there twice.`);
+  }
+  return parameters;
+}
+
+/** Rows of a page: `EVENTS_PAGE_DEFAULT` unless `text` says otherwise, at most `EVENTS_PAGE_MAX`. */
+export function readLimit(text: string | null): number {
+  if (text === null) return EVENTS_PAGE_DEFAULT;
+  const limit = /^\d{1,6}$/.test(text) ? Number(text) : Number.NaN;
+  if (!(limit >= 1 && limit <= EVENTS_PAGE_MAX)) {
+    throw unacceptable(`The query parameter \`limit\` takes a whole number from 1 to ${EVENTS_PAGE_MAX}.`);
+  }
+  return limit;
+}
+
+/** Opaque to callers: they should follow links, not build them. */
+export function encodeCursor(parts: readonly string[]): string {
+  return Buffer.from(JSON.stringify(parts)).toString("base64url");
+}
+
+/**
+ * @param faults one check for each part, as the contract's `…Fault` functions are.
+ * @throws RequestError 422 where the text is not a cursor of so many sound parts.
+ */
+export function decodeCursor(
+  text: string,
+  faults: readonly ((part: string) => string | undefined)[],
+): readonly string[] {
+  try {
+    const parts: unknown = JSON.parse(Buffer.from(text, "base64url").toString("utf8"));
+    if (Array.isArray(parts) && parts.length === faults.length) {
+      const strings = parts.map(String);
+      if (faults.every((fault, index) => fault(strings[index] ?? "") === undefined)) return strings;
+    }
+  } catch {
+    // Not one of ours either.
+  }
+  throw unacceptable("The query parameter `cursor` is not one that a `Link` header of this service carried.");
+}
+
+/** The `Link` header (RFC 8288) of the next page: the same query from a cursor on. */
+export function nextLink(path: string, parameters: URLSearchParams, cursor: string): string {
+  const next = new URLSearchParams(parameters);
+  next.set("cursor", cursor);
+  return `<${path}?${next}>; rel="next"`;
+}
+
+export function unacceptable(detail: string): RequestError {
+  return new RequestError({ status: 422, name: "unacceptable", title: "Query does not fit", detail });
+}

@@ -1,0 +1,14 @@
+/** What a route is: a method, a path, and the answer to a request. `server.ts` mounts them, `service.ts` lists them. */
+
+export type Method = "GET" | "POST" | "PUT" | "DELETE";
+
+/** The named parts of a path, decoded. */
+export type PathParameters = Readonly<Record<string, string>>;
+
+export interface Route {
+  readonly method: Method;
+  /** As Elysia writes it: `/events/:topic/:event_id`. */
+  readonly path: string;
+  /** What is thrown here becomes a problem: `RequestError` as it says, what is away as 503, anything else as 500. */
+  handle(request: Request, parameters: PathParameters): Response | Promise<Response>;
+}
