@@ -194,8 +194,10 @@ const rules: Rule[] = [
       if (target !== undefined) return !target.startsWith(`${home}/`) && !isSharedWithK6(path, target);
       if (!from.startsWith("@sekali/")) return false;
       if (home === "contract") return true;
-      // The load harness starts stacks of its own: it is a test that is run by hand.
-      const mayStartServers = isTest(path) || home === "loadtest";
+      // Load and faults bring stacks of their own: these programs are tests that are run by hand.
+      const mayStartServers = isTest(path) || home === "loadtest" || home === "chaos";
+      // The fault harness breaks aggregators with the tools of the aggregator's own tests.
+      if (home === "chaos" && from.startsWith("@sekali/aggregator/harness/")) return false;
       return from !== "@sekali/contract" && !(from === "@sekali/native" && mayStartServers);
     }, "share it through the contract"),
     example: { path: "contract/src/x.ts", text: 'import { x } from "@sekali/aggregator";' },

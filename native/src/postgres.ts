@@ -21,9 +21,12 @@ export interface PostgresOptions {
   readonly database?: string;
   /** Server settings, each as in postgresql.conf. */
   readonly settings?: Record<string, string>;
+  /** Variables of the server's environment, beside those it gets anyway. */
+  readonly env?: Record<string, string>;
 }
 
 export interface PostgresServer extends Server {
+  readonly dataDir: string;
   /** Ends it at once and in order, without a checkpoint: the next start goes through crash recovery. */
   immediateStop(): Promise<void>;
 }
@@ -62,7 +65,7 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresS
   const server = new ServerProcess({
     name: "Postgres",
     command: await postgresCommand(cluster, { ...TEST_SETTINGS, ...options.settings }),
-    env: POSTGRES_ENV,
+    env: { ...POSTGRES_ENV, ...options.env },
     logFile: `${dataDir}.log`,
     stopSignal: STOP_SIGNAL,
     ready: (pid) => postmasterIsReady(dataDir, pid),
@@ -79,12 +82,18 @@ function controlsOf(cluster: Cluster, server: ServerProcess, home: string | unde
   };
   return {
     url: urlOf(cluster),
+    dataDir: cluster.dataDir,
     port: cluster.port,
     get pid() {
       return server.pid;
     },
     start,
     kill: () => server.kill(),
+    pause: () => server.pause(),
+    resume: () => server.resume(),
+    get running() {
+      return server.running;
+    },
     immediateStop: () => server.end("SIGQUIT"),
     async restart() {
       await server.end();

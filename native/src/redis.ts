@@ -17,6 +17,8 @@ export interface RedisOptions {
   readonly password?: string;
   /** Server settings, each as in redis.conf; they win over the defaults. */
   readonly settings?: Record<string, string>;
+  /** Variables of its environment, beside those it gets anyway. */
+  readonly env?: Record<string, string>;
 }
 
 export interface RedisServer extends Server {
@@ -41,7 +43,7 @@ export async function startRedis(options: RedisOptions): Promise<RedisServer> {
   const server = new ServerProcess({
     name: "Redis",
     command: redisCommand({ dataDir, port, password, settings: options.settings ?? {} }),
-    env: { LC_ALL: "C", TZ: "UTC", PATH: process.env["PATH"] ?? "/usr/bin:/bin" },
+    env: { LC_ALL: "C", TZ: "UTC", PATH: process.env["PATH"] ?? "/usr/bin:/bin", ...options.env },
     logFile: join(dataDir, "redis.log"),
     stopSignal: "SIGTERM",
     ready: () => redisAnswers(port, password),
@@ -56,6 +58,11 @@ export async function startRedis(options: RedisOptions): Promise<RedisServer> {
     },
     start: () => server.start(),
     kill: () => server.kill(),
+    pause: () => server.pause(),
+    resume: () => server.resume(),
+    get running() {
+      return server.running;
+    },
     async restart() {
       await server.end();
       await server.start();

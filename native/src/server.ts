@@ -10,6 +10,12 @@ export interface Server {
   readonly pid: number;
   /** SIGKILLs all its processes and returns when they are gone. The data stays as the crash left it. */
   kill(): Promise<void>;
+  /** SIGSTOPs all its processes: its connections stay open, and nothing answers. */
+  pause(): void;
+  /** Lets paused processes go on. */
+  resume(): void;
+  /** Whether its process is there, paused or not. */
+  readonly running: boolean;
   /** Ends it in good order. Data in a temporary folder goes with it. Does nothing where it has ended already. */
   stop(): Promise<void>;
   /** Starts it on the same port and data, and returns when it answers. Does nothing where it is running. */
@@ -74,6 +80,20 @@ export class ServerProcess {
     if (this.#child === undefined || !this.running) return;
     await killTree(this.#child.pid);
     await this.#child.exited;
+  }
+
+  pause(): void {
+    this.#signalAll("SIGSTOP");
+  }
+
+  resume(): void {
+    this.#signalAll("SIGCONT");
+  }
+
+  #signalAll(name: NodeJS.Signals): void {
+    if (this.#child === undefined || !this.running) return;
+    // The parent comes first: paused, it has no more children; resumed, it finds those it had.
+    for (const pid of [this.#child.pid, ...descendantsOf(this.#child.pid)]) signal(pid, name);
   }
 
   /** Sends the signal and waits for the process and its children. */

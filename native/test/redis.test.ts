@@ -56,3 +56,22 @@ test("asks for the password, and stop removes temporary data", async () => {
   await server.stop();
   expect(existsSync(server.dataDir)).toBe(false);
 });
+
+test("does not answer while it is paused, and goes on where it was", async () => {
+  server = await startRedis({});
+  const { url } = server;
+  await ask(url, "SET", "kept", "7");
+  server.pause();
+  let answered = false;
+  const answer = ask(url, "GET", "kept").then((value) => {
+    answered = true;
+    return value;
+  });
+  // The kernel takes the connection and its bytes; that they got there is all there is to wait for.
+  await Bun.connect({ hostname: "127.0.0.1", port: server.port, socket: { data: () => undefined } }).then((socket) =>
+    socket.end(),
+  );
+  expect({ answered, running: server.running }).toEqual({ answered: false, running: true });
+  server.resume();
+  expect(await answer).toBe("7");
+});

@@ -26,6 +26,15 @@ export function environment(over: Record<string, string>): Record<string, string
   return { PATH, HOME, TMPDIR, ...over };
 }
 
+export interface Place {
+  /** For what an operator gives it: a name in logs and messages. */
+  readonly name?: string;
+  /** Another port than a free one, to come back where a predecessor listened. */
+  readonly port?: number;
+  /** Another program than the one under test everywhere. */
+  readonly binary?: string | undefined;
+}
+
 const living = new Set<Subprocess>();
 process.on("exit", () => {
   for (const child of living) child.kill("SIGKILL");
@@ -43,11 +52,11 @@ export class AggregatorProcess {
   readonly port: number;
   readonly #name: string;
 
-  private constructor(port: number, env: Record<string, string>, name: string) {
+  private constructor(port: number, env: Record<string, string>, name: string, command: string[]) {
     this.port = port;
     this.#name = name;
     this.url = `http://127.0.0.1:${port}`;
-    this.#child = Bun.spawn(commandLine("serve"), {
+    this.#child = Bun.spawn(command, {
       env: environment({ HOST: "127.0.0.1", PORT: String(port), ...env }),
       stdin: "ignore",
       stdout: "pipe",
@@ -60,8 +69,10 @@ export class AggregatorProcess {
   }
 
   /** Starts the process; it may need a while until it is ready. */
-  static async spawn(env: Record<string, string>, name = "aggregator"): Promise<AggregatorProcess> {
-    return new AggregatorProcess(await freePort(), env, name);
+  static async spawn(env: Record<string, string>, place: Place = {}): Promise<AggregatorProcess> {
+    const { name = "aggregator", port = await freePort(), binary } = place;
+    const command = binary === undefined ? commandLine("serve") : [binary, "serve"];
+    return new AggregatorProcess(port, env, name, command);
   }
 
   get pid(): number {

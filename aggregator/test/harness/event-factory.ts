@@ -1,6 +1,7 @@
 /**
  * Events for tests, drawn from a seed. The seed is printed once a run; `TEST_SEED=…` repeats a run's draws.
  */
+import { Draw } from "./draw.ts";
 
 export interface TestEvent {
   readonly topic: string;
@@ -10,50 +11,22 @@ export interface TestEvent {
   readonly payload: Record<string, unknown>;
 }
 
-const SEED_BITS = 32;
 const seed = Number(process.env["TEST_SEED"] ?? crypto.getRandomValues(new Uint32Array(1))[0]) >>> 0;
 console.info(`TEST_SEED=${seed}`);
-
-/** Mulberry32, by Tommy Ettinger (public domain): small, seeded, and good enough to draw test data. */
-function generator(start: number): () => number {
-  let state = start >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** SEED_BITS;
-  };
-}
+const draw = new Draw(seed);
 
 /** A number in [0, 1), from the seed of this run. */
-export const random: () => number = generator(seed);
+export const random: () => number = draw.random;
 
 /** An integer in [low, high]. */
-export function integer(low: number, high: number): number {
-  return low + Math.floor(random() * (high - low + 1));
-}
+export const integer = (low: number, high: number): number => draw.integer(low, high);
 
-export function pick<T>(from: readonly T[]): T {
-  const drawn = from[integer(0, from.length - 1)];
-  if (drawn === undefined) throw new Error("cannot pick from nothing");
-  return drawn;
-}
+export const pick = <T>(from: readonly T[]): T => draw.pick(from);
 
-export function shuffled<T>(items: readonly T[]): T[] {
-  return items
-    .map((item) => ({ item, rank: random() }))
-    .sort((a, b) => a.rank - b.rank)
-    .map(({ item }) => item);
-}
+export const shuffled = <T>(items: readonly T[]): T[] => draw.shuffled(items);
 
 /** A UUIDv4 from the seed. */
-export function uuid(): string {
-  const bytes = Array.from({ length: 16 }, () => integer(0, 255));
-  bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x40;
-  bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80;
-  const hex = bytes.map((byte) => byte.toString(16).padStart(2, "0")).join("");
-  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join("-");
-}
+export const uuid = (): string => draw.uuid();
 
 /** A topic nobody has used: not drawn from the seed, so that a repeated run on the same database starts afresh. */
 export function freshTopic(name = "test"): string {

@@ -8,9 +8,10 @@
 import { AggregatorProcess } from "./aggregator-process.ts";
 import { type BackingServers, backingServers } from "./backing-servers.ts";
 import { type Database, openDatabase } from "./database.ts";
+import { expectExact } from "./expect-exact.ts";
 import { Publisher } from "./http-client.ts";
 import { Ledger } from "./ledger.ts";
-import { expectExact, type Recount } from "./recount.ts";
+import type { Recount } from "./recount.ts";
 import { redisCommand } from "./redis-commands.ts";
 import { drained, type Stats, StatsWatch } from "./stats-watch.ts";
 import { TcpProxy } from "./tcp-proxy.ts";
@@ -90,7 +91,7 @@ export class Stack {
   async spawn(env: Record<string, string> = {}): Promise<AggregatorProcess> {
     const name = `${this.name}-${this.aggregators.length + 1}`;
     const settings = this.environment(env);
-    const aggregator = await AggregatorProcess.spawn(settings, name);
+    const aggregator = await AggregatorProcess.spawn(settings, { name });
     this.aggregators.push(aggregator);
     if (settings["ROLES"] !== "worker") this.#publishable.push(aggregator);
     return aggregator;

@@ -47,9 +47,9 @@ export class StatsWatch {
   #loop: Promise<void>;
 
   readonly #target: () => string;
-  readonly #ledger: Ledger | undefined;
+  readonly #ledger: Pick<Ledger, "acknowledged"> | undefined;
 
-  constructor(target: () => string, ledger?: Ledger) {
+  constructor(target: () => string, ledger?: Pick<Ledger, "acknowledged">) {
     this.#target = target;
     this.#ledger = ledger;
     this.#loop = this.#run();

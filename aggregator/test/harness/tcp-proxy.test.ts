@@ -103,3 +103,18 @@ test("a refused link resets what is open and what is opened", async () => {
   expect(await third.ping()).toBe("PONG");
   third.close();
 });
+
+test("a direction that is slowed waits for each message's length, and the other one does not", async () => {
+  const through = redisClient(redisUrl);
+  await through.ping();
+  expect(redisLink.waitMs("reply", 1_000)).toBe(0);
+  redisLink.slow("reply", { delayMs: 20, bytesPerSecond: 50_000 });
+  expect(redisLink.waitMs("reply", 1_000)).toBe(40);
+  expect(redisLink.waitMs("request", 1_000)).toBe(0);
+  const before = performance.now();
+  await through.ping();
+  expect(performance.now() - before).toBeGreaterThanOrEqual(20);
+  redisLink.heal();
+  expect(redisLink.waitMs("reply", 1_000)).toBe(0);
+  through.close();
+});

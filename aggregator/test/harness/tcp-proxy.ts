@@ -2,10 +2,10 @@
  * A TCP proxy that stands on one link of the program under test, in the test's own process.
  *
  * It forwards whole protocol messages and can, at any instant and without the program's help: watch them, hold a
- * message that a predicate names (and with it everything behind it on that connection and direction), delay, stall a
- * direction silently as a lost network does, reset connections, and refuse new ones. A held message can be let go, or
- * be lost with its connection. So a test can stop the world exactly "after the statement was sent, before it arrived"
- * or "after the commit, before its reply", and kill the program there.
+ * message that a predicate names (and with it everything behind it on that connection and direction), delay and
+ * throttle, stall a direction silently as a lost network does, reset connections, and refuse new ones. A held message
+ * can be let go, or be lost with its connection. So a test can stop the world exactly "after the statement was sent,
+ * before it arrived" or "after the commit, before its reply", and kill the program there.
  *
  * It refuses nothing and keeps everything in memory: it is made for the volumes of a test.
  */
@@ -113,8 +113,9 @@ class Lane {
       if (this.#seen === 0) this.#proxy.show(message);
       this.#seen = 1;
       if (this.#proxy.holds.some((hold) => hold.stops(message, this))) return;
-      if (this.#proxy.delayMs > 0) {
-        this.#forwardLater();
+      const waitMs = this.#proxy.waitMs(this.#direction, bytes.length);
+      if (waitMs > 0) {
+        this.#forwardLater(waitMs);
         return;
       }
       this.#forward();
@@ -128,13 +129,13 @@ class Lane {
     if (bytes !== undefined && this.#to.writable) this.#to.write(bytes);
   }
 
-  #forwardLater(): void {
+  #forwardLater(waitMs: number): void {
     this.#delaying = true;
     setTimeout(() => {
       this.#delaying = false;
       this.#forward();
       this.pump();
-    }, this.#proxy.delayMs);
+    }, waitMs);
   }
 }
 
@@ -188,6 +189,12 @@ class Link {
   }
 }
 
+/** What a message of one direction waits before it goes on: by itself, and for its length. */
+export interface Pace {
+  readonly delayMs?: number;
+  readonly bytesPerSecond?: number;
+}
+
 export interface ProxyOptions {
   readonly protocol: Protocol;
   /** Port of the real server on 127.0.0.1. */
@@ -197,7 +204,9 @@ export interface ProxyOptions {
 export class TcpProxy {
   readonly protocol: Protocol;
   readonly holds: Hold[] = [];
+  /** What every message waits, in both directions. */
   delayMs = 0;
+  readonly #paces = new Map<Direction, Pace>();
   readonly #links = new Set<Link>();
   readonly #stalled = new Set<Direction>();
   readonly #watchers = new Set<(message: Message) => void>();
@@ -261,13 +270,24 @@ export class TcpProxy {
     for (const direction of directions) this.#stalled.add(direction);
   }
 
+  /** From now on every message of the direction waits. */
+  slow(direction: Direction, pace: Pace): void {
+    this.#paces.set(direction, pace);
+  }
+
+  waitMs(direction: Direction, bytes: number): number {
+    const { delayMs = 0, bytesPerSecond = Number.POSITIVE_INFINITY } = this.#paces.get(direction) ?? {};
+    return this.delayMs + delayMs + Math.round((1000 * bytes) / bytesPerSecond);
+  }
+
   isStalled(direction: Direction): boolean {
     return this.#stalled.has(direction);
   }
 
-  /** Ends stalling, delaying and refusing; what was stalled is delivered. */
+  /** Ends stalling, slowing and refusing; what was stalled is delivered. */
   heal(): void {
     this.#stalled.clear();
+    this.#paces.clear();
     this.#refusing = false;
     this.delayMs = 0;
     for (const link of this.#links) for (const lane of link.lanes) lane.pump();

@@ -1,12 +1,12 @@
 /**
- * Cuts the two wire protocols into whole messages, so that a proxy can stop between two of them.
- * A framer keeps the unfinished rest of what it was fed; nothing is changed or lost.
+ * Cuts the wire protocols of Redis and Postgres into whole messages, so that a proxy can stop between two of them.
+ * A framer keeps the unfinished rest of what it was fed; nothing is changed or lost. HTTP is passed on as it comes.
  *
  * Sources: PostgreSQL manual, "Message Formats"; Redis documentation, "Redis serialization protocol specification".
  */
 
 export type Direction = "request" | "reply";
-export type Protocol = "postgres" | "redis";
+export type Protocol = "http" | "postgres" | "redis";
 
 /** Feeds bytes in, gives the messages that are whole by now. */
 export type Framer = (chunk: Buffer) => Buffer[];
@@ -83,6 +83,7 @@ function endOfResp(bytes: Buffer, from: number): number | undefined {
 }
 
 export function framer(protocol: Protocol, direction: Direction): Framer {
+  if (protocol === "http") return (chunk) => [chunk];
   if (protocol === "redis") return framerOf((bytes) => endOfResp(bytes, 0));
   return direction === "request" ? postgresRequests() : postgresReplies();
 }
