@@ -27,7 +27,7 @@ function serve(answers: Record<string, Answer> = {}) {
   const recorded = recordedLog();
   const app = createServer(routes, recorded.log);
   const ask = async (method: string, path: string) => app.fetch(new Request(`http://test${path}`, { method }));
-  return { ask, recorded };
+  return { app, ask, recorded };
 }
 
 const READING = ["/healthz", "/readyz", "/stats", "/events"];
@@ -43,6 +43,21 @@ describe("a route answers", () => {
   ])("%s %s", async (method, path, name) => {
     const response = await serve().ask(method, path);
     expect([response.status, await response.json()]).toEqual([200, { name }]);
+  });
+
+  test("without parsing what no route asks for: cookies, headers, query", async () => {
+    const { app } = serve();
+    let parsed = "";
+    const request = new Request("http://test/stats?a=b", { headers: { cookie: "a=b" } });
+    const headers = new Proxy(request.headers, {
+      get(target, name) {
+        parsed += String(name);
+        return Reflect.get(target, name);
+      },
+    });
+    Object.defineProperty(request, "headers", { value: headers });
+    expect((await app.fetch(request)).status).toBe(200);
+    expect(parsed).toBe("");
   });
 
   test("with the request as it came, its body untouched", async () => {

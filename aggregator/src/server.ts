@@ -9,14 +9,9 @@ import type { Logger } from "./ops/log.ts";
 import { type Problem, problemOf, problemResponse } from "./problem.ts";
 import type { PathParameters, Route } from "./route.ts";
 
-interface Context {
-  readonly request: Request;
-  readonly params: PathParameters;
-}
-
 /** @returns an application whose `fetch` answers a Request with a Response. */
 export function createServer(routes: readonly Route[], log: Logger) {
-  const answer = async ({ handle }: Route, { request, params }: Context): Promise<Response> => {
+  const answer = async ({ handle }: Route, request: Request, params: PathParameters): Promise<Response> => {
     try {
       return await handle(request, params);
     } catch (error) {
@@ -26,9 +21,12 @@ export function createServer(routes: readonly Route[], log: Logger) {
   const app = new Elysia({ name: "sekali", normalize: false, handler: { standardHostname: false } });
   for (const route of routes) {
     const { method, path } = route;
-    app.route(method, path, (context) => answer(route, context), { parse: "none" });
+    // Elysia reads these functions' text: for one that passes its context on, it parses headers, query and cookies.
+    app.route(method, path, ({ request, params }) => answer(route, request, params), { parse: "none" });
     if (method === "GET") {
-      app.head(path, async (context) => withoutBody(await answer(route, context)), { parse: "none" });
+      app.head(path, async ({ request, params }) => withoutBody(await answer(route, request, params)), {
+        parse: "none",
+      });
     }
   }
   for (const [path, allow] of allowedMethods(routes)) {
