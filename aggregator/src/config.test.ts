@@ -37,6 +37,7 @@ describe("an empty environment", () => {
       queueBytesMax: 512 * 1024 * 1024,
       topicsMax: 1000,
       retentionDays: undefined,
+      auditRetentionDays: 30,
       startupTimeoutSeconds: 60,
       logLevel: "info",
     });
@@ -66,6 +67,7 @@ describe("a value", () => {
     ["BATCH_EVENTS_MAX", "1", "batchEventsMax", 1],
     ["TOPICS_MAX", "100000", "topicsMax", 100_000],
     ["RETENTION_DAYS", "36500", "retentionDays", 36_500],
+    ["AUDIT_RETENTION_DAYS", "3650", "auditRetentionDays", 3650],
     ["STARTUP_TIMEOUT_S", "3600", "startupTimeoutSeconds", 3600],
     ["LOG_LEVEL", "DEBUG", "logLevel", "debug"],
     ["DATABASE_SCHEMA", "sekali_2", "databaseSchema", "sekali_2"],
@@ -98,6 +100,7 @@ describe("a value", () => {
     ["QUEUE_BYTES_MAX", "1000", "a whole number from 1024 to 1099511627776"],
     ["TOPICS_MAX", "100001", "a whole number from 1 to 100000"],
     ["RETENTION_DAYS", "0", "a whole number from 1 to 36500"],
+    ["AUDIT_RETENTION_DAYS", "0", "a whole number from 1 to 3650"],
     ["RETENTION_DAYS", "30d", "a whole number from 1 to 36500"],
     ["STARTUP_TIMEOUT_S", "3601", "a whole number from 1 to 3600"],
     ["STARTUP_TIMEOUT_S", `1${"0".repeat(20)}`, "a whole number from 1 to 3600"],

@@ -24,11 +24,13 @@ import { SignalHub } from "./queue/signal-hub.ts";
 import type { Route } from "./route.ts";
 import { createServer } from "./server.ts";
 import { awaitDependency } from "./startup.ts";
+import { PostgresAuditStore } from "./store/audit-store.ts";
 import { PostgresBatchStore } from "./store/batch-store.ts";
 import { Database } from "./store/database.ts";
 import { PostgresEventStore } from "./store/event-store.ts";
 import { migrate, readInstallation } from "./store/migrations.ts";
 import { PostgresShardStore } from "./store/shard-store.ts";
+import { Auditor } from "./worker/auditor.ts";
 import { DeliveryLog } from "./worker/delivery-log.ts";
 import { WorkerPool } from "./worker/pool.ts";
 
@@ -86,6 +88,8 @@ class Parts implements Service {
   readonly #partitions: PartitionKeeper;
   readonly #health: HealthRoutes;
   readonly #events: PostgresEventStore;
+  readonly #audit: PostgresAuditStore;
+  readonly #auditor: Auditor;
   #http: ReturnType<typeof Bun.serve> | undefined;
   #stopping: Promise<void> | undefined;
 
@@ -94,10 +98,19 @@ class Parts implements Service {
     this.#log = log;
     this.#api = api;
     this.#link = link;
-    this.#workers = new Database({ ...database(config), name: "worker", connectionsMax: config.workers });
+    this.#workers = new Database({
+      ...database(config),
+      name: "worker",
+      // One for each loop, and one for the audit.
+      connectionsMax: config.workers + 1,
+      // Plans are kept for as long as a connection lasts: one that was made while a table was tiny must not read all
+      // of it when it has grown. All that workers look up has an index.
+      settings: { enable_seqscan: "off" },
+    });
     this.#queue = new RedisQueue(link, config.keyPrefix, installation);
     const shards = new PostgresShardStore(api, installation);
     this.#events = new PostgresEventStore(api);
+    this.#audit = new PostgresAuditStore(api);
     const bounds = {
       eventsMax: Math.floor(config.queueEventsMax / config.shards),
       bytesMax: Math.floor(config.queueBytesMax / config.shards),
@@ -107,8 +120,9 @@ class Parts implements Service {
     this.#verdicts = new Verdicts(shards, this.#hub);
     this.#topics = new TopicRegistry(shards, config.topicsMax, log);
     const batches = new PostgresBatchStore(this.#workers);
-    this.#pool = new WorkerPool(this.#queue, batches, this.#hub, log, new DeliveryLog(log));
-    this.#partitions = new PartitionKeeper(this.#events, config.retentionDays, log);
+    this.#auditor = new Auditor(new PostgresAuditStore(this.#workers), log);
+    this.#pool = new WorkerPool(this.#queue, batches, this.#hub, log, new DeliveryLog(log, this.#auditor));
+    this.#partitions = new PartitionKeeper(this.#events, this.#audit, config, log);
     this.#health = new HealthRoutes({
       roles: config.roles,
       queue: this.#queue,
@@ -131,7 +145,10 @@ class Parts implements Service {
       await this.#topics.start();
       await this.#keeper.start();
     }
-    if (roles.has("worker")) this.#pool.start(workers);
+    if (roles.has("worker")) {
+      this.#pool.start(workers);
+      this.#auditor.start();
+    }
     this.#listen();
     this.#log.info({ url: this.url.href, roles: [...roles], workers, shards }, "Ready");
   }
@@ -171,7 +188,7 @@ class Parts implements Service {
     this.#log.info("Draining");
     this.#health.drain();
     await this.#answerInFlight();
-    await within(TRANSACTIONS_MS_MAX, this.#pool.stop());
+    await within(TRANSACTIONS_MS_MAX, Promise.all([this.#pool.stop(), this.#auditor.stop()]));
     this.#keeper.stop();
     this.#topics.stop();
     this.#partitions.stop();

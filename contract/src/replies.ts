@@ -37,6 +37,7 @@ export const StatsReplySchema = Type.Object({
   received: Count,
   unique_processed: Count,
   duplicate_dropped: Count,
+  conflicts: Count,
   dead_lettered: Count,
   queued: Count,
   lost: Count,

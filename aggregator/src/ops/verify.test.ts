@@ -7,7 +7,8 @@ import { formatVerification, type Verifiable, verify } from "./verify.ts";
 const AGREEING: Recount = {
   identities: 7,
   events: 7,
-  counted: { unique_processed: 7, duplicate_dropped: 2, dead_lettered: 1 },
+  counted: { unique_processed: 7, duplicate_dropped: 2, conflicts: 1, dead_lettered: 1 },
+  audited: { duplicates: 2, conflicts: 1 },
   deadLetters: 1,
   strayEvents: 0,
   shards: [{ shard: 0, position: { epoch: 1, seq: 12 }, issuedEpoch: 1, counted: 10, lostInGaps: 2 }],
@@ -51,6 +52,8 @@ describe("rows", () => {
 
   test.each([
     [{ identities: 8, events: 8 }, "identities are as many as counted unique: 7, found 8"],
+    [{ audited: { duplicates: 1, conflicts: 1 } }, "duplicates in the audit are as many as counted: 2, found 1"],
+    [{ audited: { duplicates: 2, conflicts: 0 } }, "conflicts in the audit are as many as counted: 1, found 0"],
     [{ deadLetters: 0 }, "dead letters are as many as counted: 1, found 0"],
     [{ strayEvents: 3 }, "events without the identity that let them in: 0, found 3"],
     [{ events: 6 }, "events are as many as identities: 7, found 6"],

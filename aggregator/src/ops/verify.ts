@@ -38,8 +38,11 @@ function check(name: string, expected: number | string, found: number | string):
 }
 
 function* checkRows(recount: Recount, keepsEverything: boolean): Generator<Check> {
-  yield check("identities are as many as counted unique", recount.counted.unique_processed, recount.identities);
-  yield check("dead letters are as many as counted", recount.counted.dead_lettered, recount.deadLetters);
+  const { counted: all, audited } = recount;
+  yield check("identities are as many as counted unique", all.unique_processed, recount.identities);
+  yield check("duplicates in the audit are as many as counted", all.duplicate_dropped, audited.duplicates);
+  yield check("conflicts in the audit are as many as counted", all.conflicts, audited.conflicts);
+  yield check("dead letters are as many as counted", all.dead_lettered, recount.deadLetters);
   yield check("events without the identity that let them in", 0, recount.strayEvents);
   if (keepsEverything) yield check("events are as many as identities", recount.identities, recount.events);
   for (const { shard, position, counted, lostInGaps } of recount.shards) {

@@ -7,9 +7,10 @@ import type { EventStore, Tally, TopicCount } from "../store/port.ts";
 import { StoreAway } from "../store/port.ts";
 import { describeStuck, formatUptime, StatsRoute } from "./stats-route.ts";
 
-const count = (unique_processed: number, duplicate_dropped = 0, dead_lettered = 0): TopicCount => ({
+const count = (unique_processed: number, duplicate_dropped = 0, dead_lettered = 0, conflicts = 0): TopicCount => ({
   unique_processed,
   duplicate_dropped,
+  conflicts,
   dead_lettered,
 });
 

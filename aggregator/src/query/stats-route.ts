@@ -46,6 +46,7 @@ export class StatsRoute {
       received: unique + duplicate + dead + queued,
       unique_processed: unique,
       duplicate_dropped: duplicate,
+      conflicts: sum("conflicts"),
       dead_lettered: dead,
       queued,
       lost: tally.lost,

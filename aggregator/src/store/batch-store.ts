@@ -1,5 +1,6 @@
 /** The store as workers see it: one statement a batch. See `sql/store-batch.sql` for what it does and why at once. */
 import type { Position } from "../queue/port.ts";
+import type { AuditPlace } from "./audit-port.ts";
 import type { Database, Row } from "./database.ts";
 import type { Batch, BatchStore, Examined, Named, Naming, Standing, StoredBatch } from "./port.ts";
 import storeBatch from "./sql/store-batch.sql" with { type: "text" };
@@ -51,6 +52,7 @@ export class PostgresBatchStore implements BatchStore {
       ),
       naming.dropped,
       naming.kept,
+      naming.conflicting,
     ]);
     if (row === undefined || row["moved"] !== 1) return undefined;
     const unique = row["unique_processed"] as number;
@@ -59,6 +61,9 @@ export class PostgresBatchStore implements BatchStore {
       duplicates: batch.deliveries - unique,
       dropped: (row["dropped"] ?? []) as readonly Named[],
       kept: (row["kept"] ?? []) as readonly Named[],
+      conflicts: row["conflicts"] as number,
+      unjudged: row["unjudged"] as number,
+      conflicting: (row["conflicting"] ?? []) as readonly AuditPlace[],
     };
   }
 

@@ -24,8 +24,14 @@ const CONNECT_TIMEOUT_S = 3;
 const RECONNECT_DELAY_S_MAX = 0.5;
 const KEEP_ALIVE_S = 5;
 
-const OWN_CHECKS = new Set(["identities_topic_length", "events_source_length", "events_payload_is_object"]);
-const OWN_TABLES = /^(identities|events\w*)$/;
+const OWN_CHECKS = new Set([
+  "identities_topic_length",
+  "events_source_length",
+  "events_payload_is_object",
+  // Of a duplicate whose timestamp is missing.
+  "duplicates_keep_conflicts_only",
+]);
+const OWN_TABLES = /^(identities|events\w*|duplicates\w*)$/;
 
 export interface DatabaseOptions {
   readonly url: string;

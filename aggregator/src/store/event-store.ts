@@ -9,6 +9,9 @@ import renderPage from "./sql/render-page.sql" with { type: "text" };
 import tally from "./sql/tally.sql" with { type: "text" };
 
 const PARTITIONS_AHEAD_DAYS = 7;
+const STRAYS = `
+  SELECT (SELECT count(*) FROM (SELECT FROM events_default LIMIT 1000) d)
+    + (SELECT count(*) FROM (SELECT FROM duplicates_default LIMIT 1000) d) AS n`;
 /** A page of `/events` ends with the event that makes it this large. */
 const PAGE_BYTES_MAX = 8 * 1024 * 1024;
 /** A recount reads every row; it is asked for by a person, who may wait. */
@@ -67,7 +70,7 @@ export class PostgresEventStore implements EventStore, StoreKeeping {
   }
 
   async countStrays(): Promise<number> {
-    const [row] = await this.#database.query("SELECT count(*) AS n FROM (SELECT FROM events_default LIMIT 1000) d");
+    const [row] = await this.#database.query(STRAYS);
     return row?.["n"] as number;
   }
 
@@ -84,6 +87,7 @@ export class PostgresEventStore implements EventStore, StoreKeeping {
       events: row["events"] as number,
       strayEvents: row["strays"] as number,
       deadLetters: row["dead_letters"] as number,
+      audited: row["audited"] as Recount["audited"],
       counted: row["counted"] as TopicCount,
       shards: (row["shards"] as readonly ShardRow[]).map((shard) => ({
         shard: shard.shard,

@@ -9,6 +9,7 @@
  * may only read, insert and update.
  */
 import once from "../../migrations/0001-once.sql" with { type: "text" };
+import audit from "../../migrations/0002-audit.sql" with { type: "text" };
 import type { Database, Transaction } from "./database.ts";
 
 export interface Migration {
@@ -16,7 +17,10 @@ export interface Migration {
   readonly text: string;
 }
 
-export const MIGRATIONS: readonly Migration[] = [{ name: "0001-once", text: once }];
+export const MIGRATIONS: readonly Migration[] = [
+  { name: "0001-once", text: once },
+  { name: "0002-audit", text: audit },
+];
 
 const MIGRATION_DEADLINE_MS = 10 * 60_000;
 
@@ -80,9 +84,14 @@ export async function grant(database: Database, schema: string, role: string): P
     for (const statement of [
       `GRANT USAGE ON SCHEMA "${schema}" TO ${quoted}`,
       `GRANT SELECT ON sekali_migrations, installation, partitions, events_default TO ${quoted}`,
-      `GRANT SELECT, INSERT ON identities, events, dead_letters TO ${quoted}`,
+      `GRANT SELECT ON duplicates_default, audit_forgotten TO ${quoted}`,
+      `GRANT SELECT, INSERT ON identities, events, dead_letters, duplicates TO ${quoted}`,
+      // Judging: whether it is a conflict, and to forget what was only kept to find that out.
+      `GRANT UPDATE (conflict, content_hash, "timestamp", payload) ON duplicates TO ${quoted}`,
       `GRANT SELECT, INSERT, UPDATE ON positions, counters, losses, epochs TO ${quoted}`,
       `GRANT EXECUTE ON FUNCTION make_partitions(boolean, integer), drop_expired_partitions(integer) TO ${quoted}`,
+      `GRANT EXECUTE ON FUNCTION make_audit_partitions(boolean, integer), drop_expired_audit_partitions(integer)
+        TO ${quoted}`,
     ]) {
       await tx.unsafe(statement);
     }

@@ -11,6 +11,7 @@
  */
 import type { StoredVerdict } from "@sekali/contract";
 import type { Position } from "../queue/port.ts";
+import type { AuditPlace } from "./audit-port.ts";
 
 /** Where a shard stands, as the transaction that moves it must find it. */
 export interface Standing extends Position {
@@ -43,6 +44,7 @@ export interface Batch {
 export interface Naming {
   readonly dropped: number;
   readonly kept: number;
+  readonly conflicting: number;
 }
 
 export interface Named {
@@ -56,6 +58,11 @@ export interface StoredBatch {
   readonly duplicates: number;
   readonly dropped: readonly Named[];
   readonly kept: readonly Named[];
+  /** Duplicates that are known to be conflicts. */
+  readonly conflicts: number;
+  /** Duplicates whose winner could not be seen yet: they are still to be compared with it. */
+  readonly unjudged: number;
+  readonly conflicting: readonly AuditPlace[];
 }
 
 /** A delivery of an entry that was taken apart: its own text, and why Postgres refuses it. */
@@ -121,6 +128,8 @@ export interface VerdictQuery {
 export interface TopicCount {
   readonly unique_processed: number;
   readonly duplicate_dropped: number;
+  /** Of the dropped: those that said something else than what is stored. */
+  readonly conflicts: number;
   readonly dead_lettered: number;
 }
 
@@ -165,6 +174,8 @@ export interface Recount {
   readonly events: number;
   readonly counted: TopicCount;
   readonly deadLetters: number;
+  /** Rows of the audit, with what its retention has taken. */
+  readonly audited: { readonly duplicates: number; readonly conflicts: number };
   readonly shards: readonly {
     readonly shard: number;
     readonly position: Position;
@@ -179,7 +190,7 @@ export interface Recount {
 export interface StoreKeeping {
   /** Makes the partitions of the coming days and drops expired ones. */
   keepPartitions(retentionDays: number | undefined): Promise<{ made: number; dropped: number }>;
-  /** Rows outside of all dated partitions; counted up to a thousand. */
+  /** Rows outside of all dated partitions, of events and of the audit; counted up to a thousand each. */
   countStrays(): Promise<number>;
   recount(): Promise<Recount>;
 }

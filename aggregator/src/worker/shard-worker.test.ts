@@ -1,11 +1,11 @@
 import { beforeEach, describe, expect, test } from "bun:test";
+import { nothingToAudit } from "../../test/fakes/memory-audit-judge.ts";
 import { MemoryBatchStore } from "../../test/fakes/memory-batch-store.ts";
 import { entry, MemoryQueue, unknownEntry } from "../../test/fakes/memory-queue.ts";
 import { type RecordedLog, recordedLog } from "../../test/fakes/recorded-log.ts";
 import { type Entry, type Position, QueueAway } from "../queue/port.ts";
 import { type Signal, SignalHub } from "../queue/signal-hub.ts";
 import { StoreAway, TooSlow, Unstorable } from "../store/port.ts";
-import { DeliveryLog } from "./delivery-log.ts";
 import type { After } from "./dispatcher.ts";
 import { ShardWorker } from "./shard-worker.ts";
 
@@ -26,7 +26,7 @@ beforeEach(() => {
   signals = [];
   const hub = new SignalHub();
   hub.on((signal) => signals.push(signal));
-  worker = new ShardWorker(queue, store, hub, recorded.log, new DeliveryLog(recorded.log));
+  worker = new ShardWorker(queue, store, hub, recorded.log, nothingToAudit(recorded.log));
 });
 
 /** What Redis holds after the position; the head stands behind the last entry unless it is given. */

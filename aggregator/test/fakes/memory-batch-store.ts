@@ -45,7 +45,8 @@ export class MemoryBatchStore implements BatchStore {
     if (this.isHeldElsewhere || !this.#standsAt(batch.shard, batch.from)) return undefined;
     this.rows.set(batch.shard, { ...batch.to, fence: batch.from.fence });
     this.batches.push(batch);
-    return { unique: batch.deliveries, duplicates: 0, dropped: [], kept: [] };
+    const nothing = { dropped: [], kept: [], conflicts: 0, unjudged: 0, conflicting: [] };
+    return { unique: batch.deliveries, duplicates: 0, ...nothing };
   }
 
   async skipGap(shard: number, from: Standing, to: Position): Promise<boolean> {

@@ -49,6 +49,27 @@ const INVARIANTS = `
   ) g USING (shard)
   WHERE p.seq <> coalesce(c.n, 0) + coalesce(g.n, 0)
   UNION ALL
+  SELECT 'P3: shard ' || shard || ', topic ' || topic || ' has ' || coalesce(c.n, 0) || ' dropped and '
+    || coalesce(c.x, 0) || ' conflicts counted, in the audit are ' || coalesce(d.n, 0) || ' and ' || coalesce(d.x, 0)
+  FROM (SELECT shard, topic, duplicate_dropped AS n, conflicts AS x FROM counters) c
+  FULL JOIN (
+    SELECT shard, topic, count(*) AS n, count(*) FILTER (WHERE conflict) AS x FROM duplicates GROUP BY shard, topic
+  ) d USING (shard, topic)
+  WHERE coalesce(c.n, 0) <> coalesce(d.n, 0) OR coalesce(c.x, 0) <> coalesce(d.x, 0)
+  UNION ALL
+  SELECT 'seq ' || seq || ' of shard ' || shard || ' was dropped ' || count(*) || ' times'
+  FROM duplicates GROUP BY shard, seq HAVING count(*) > 1
+  UNION ALL
+  SELECT 'seq ' || seq || ' of shard ' || shard || ' was stored and dropped'
+  FROM duplicates JOIN identities USING (shard, seq)
+  UNION ALL
+  SELECT 'dropped without a winner: ' || event_id FROM duplicates d LEFT JOIN identities i USING (event_id, topic)
+  WHERE i.event_id IS NULL
+  UNION ALL
+  SELECT 'conflict judged wrongly: ' || d.event_id
+  FROM duplicates d JOIN identities i USING (event_id, topic)
+  WHERE d.conflict AND d.content_hash = i.content_hash
+  UNION ALL
   SELECT 'shard ' || shard || ' has ' || counted || ' dead letters counted and ' || kept || ' kept'
   FROM (SELECT shard, sum(dead_lettered) AS counted FROM counters GROUP BY shard) c
   FULL JOIN (SELECT shard, sum(deliveries) AS kept FROM dead_letters GROUP BY shard) d USING (shard)

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { PostgresAuditStore } from "../../src/store/audit-store.ts";
 import { PostgresBatchStore } from "../../src/store/batch-store.ts";
 import type { Database } from "../../src/store/database.ts";
 import { PostgresEventStore } from "../../src/store/event-store.ts";
@@ -85,6 +86,9 @@ async function serve(database: Database, schema: Schema): Promise<void> {
   const shards = new PostgresShardStore(database, await readInstallation(database));
   await events.keepPartitions(undefined);
   await events.keepPartitions(30);
+  const audit = new PostgresAuditStore(database);
+  await audit.makeAuditPartitions(30);
+  await audit.dropExpiredAudit(30);
   await shards.takeUp(0, async (row) => {
     await row.issue(1, 0);
     await row.noteLoss({ shard: 0, epoch: 1, cause: "redis", afterSeq: 0, throughSeq: 2 });
@@ -97,7 +101,7 @@ async function serve(database: Database, schema: Schema): Promise<void> {
   const text = JSON.stringify(event);
   const letter = { seq: 3, deliveries: 1, sqlstate: "22P02", reason: "bad", raw: "?" };
   const batch = { shard: 0, from: standing, to: { epoch: 1, seq: 3 }, text: `${text},${text}`, deliveries: 2 };
-  const naming = { dropped: 1, kept: 1 };
+  const naming = { dropped: 1, kept: 1, conflicting: 1 };
   expect(await batches.storeBatch({ ...batch, seqs: undefined, deadLetters: [letter] }, naming)).toMatchObject({
     unique: 1,
     duplicates: 1,
@@ -141,6 +145,11 @@ describe("a role without the right to define anything", () => {
       "TRUNCATE counters",
       "DELETE FROM positions",
       "DELETE FROM dead_letters",
+      "DELETE FROM duplicates",
+      "UPDATE duplicates SET source = 'x'",
+      "UPDATE audit_forgotten SET duplicates = 0",
+      "SELECT make_partitions_of('events', true, 1)",
+      "SELECT drop_expired_partitions_of('events', 1)",
       "UPDATE installation SET id = gen_random_uuid()",
       "INSERT INTO partitions VALUES ('x', now(), now() + interval '1 day')",
       "INSERT INTO sekali_migrations (name) VALUES ('x')",
@@ -168,7 +177,7 @@ describe("a role without the right to define anything", () => {
     await using schema = await openSchema();
     await using role = await openRole(schema);
     await schema.sql.unsafe(`GRANT USAGE ON SCHEMA "${schema.name}" TO "${role.name}"`);
-    for (const call of ["make_partitions(true, 1)", "drop_expired_partitions(1)"]) {
+    for (const call of ["make_partitions(true, 1)", "drop_expired_partitions(1)", "drop_expired_audit_partitions(1)"]) {
       expect(await role.database.query(`SELECT ${call}`).catch(String)).toContain("42501");
     }
   });

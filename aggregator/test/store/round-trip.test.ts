@@ -76,7 +76,7 @@ async function passThrough(body: string): Promise<Map<string, Record<string, unk
       seqs: undefined,
       deadLetters: [],
     },
-    { dropped: 0, kept: 0 },
+    { dropped: 0, kept: 0, conflicting: 0 },
   );
   expect(stored).toMatchObject({ unique: count });
   const page = await schema.events.events({ topic: undefined, limit: 1000, after: undefined });

@@ -4,6 +4,7 @@
  *
  *     await using schema = await openSchema();
  */
+import { PostgresAuditStore } from "../../src/store/audit-store.ts";
 import { PostgresBatchStore } from "../../src/store/batch-store.ts";
 import { Database } from "../../src/store/database.ts";
 import { PostgresEventStore } from "../../src/store/event-store.ts";
@@ -15,10 +16,19 @@ import { openDatabase, type Database as Tester } from "../harness/database.ts";
 import type { TestEvent } from "../harness/event-factory.ts";
 
 const CONNECTIONS = 4;
-const NOTHING_NAMED: Naming = { dropped: 0, kept: 0 };
+const NOTHING_NAMED: Naming = { dropped: 0, kept: 0, conflicting: 0 };
 
 /** Every table whose content a batch may change. */
-const TABLES = ["identities", "events", "counters", "positions", "dead_letters", "losses", "epochs"] as const;
+const TABLES = [
+  "identities",
+  "events",
+  "duplicates",
+  "counters",
+  "positions",
+  "dead_letters",
+  "losses",
+  "epochs",
+] as const;
 
 let opened = 0;
 
@@ -29,6 +39,7 @@ export class Schema {
   readonly database: Database;
   readonly batches: PostgresBatchStore;
   readonly events: PostgresEventStore;
+  readonly audit: PostgresAuditStore;
 
   constructor(name: string, url: string) {
     this.name = name;
@@ -37,6 +48,7 @@ export class Schema {
     this.database = this.connect();
     this.batches = new PostgresBatchStore(this.database);
     this.events = new PostgresEventStore(this.database);
+    this.audit = new PostgresAuditStore(this.database);
   }
 
   /** Connections as the service makes them, for the schema's owner or for another role. */
@@ -129,5 +141,6 @@ export async function openSchema(): Promise<Schema> {
   const schema = await nameSchema();
   await migrate(schema.database, schema.name);
   await schema.events.keepPartitions(undefined);
+  await schema.audit.makeAuditPartitions(30);
   return schema;
 }

@@ -64,7 +64,7 @@ async function storeSet(sql: postgres.Sql, statement: string, position: Position
   const { shard, epoch, fence } = position;
   const next_seq = seq + EVENTS_PER_BATCH;
   const from = [shard, epoch, seq, fence];
-  const parameters = [...from, `[${text}]`, null, epoch, next_seq, EVENTS_PER_BATCH, "[]", 0, 0];
+  const parameters = [...from, `[${text}]`, null, epoch, next_seq, EVENTS_PER_BATCH, "[]", 0, 0, 0];
   const [outcome] = await sql.unsafe<Outcome[]>(statement, parameters, { prepare: true });
   if (outcome?.moved !== 1) {
     throw new Error(`the statement did not move shard ${shard}: has it changed?`);

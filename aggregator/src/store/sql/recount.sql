@@ -9,8 +9,13 @@ SELECT
   )) AS strays,
   (SELECT coalesce(sum(deliveries), 0) FROM dead_letters)::bigint AS dead_letters,
   (SELECT json_build_object(
+      'duplicates', count(*) + (SELECT f.duplicates FROM audit_forgotten f),
+      'conflicts', count(*) FILTER (WHERE conflict) + (SELECT f.conflicts FROM audit_forgotten f))
+    FROM duplicates) AS audited,
+  (SELECT json_build_object(
       'unique_processed', coalesce(sum(unique_processed), 0),
       'duplicate_dropped', coalesce(sum(duplicate_dropped), 0),
+      'conflicts', coalesce(sum(conflicts), 0),
       'dead_lettered', coalesce(sum(dead_lettered), 0))
     FROM counters) AS counted,
   (SELECT coalesce(json_agg(s ORDER BY s.shard), '[]') FROM (

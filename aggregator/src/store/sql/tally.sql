@@ -2,7 +2,7 @@
 SELECT
   (SELECT coalesce(json_agg(t), '[]') FROM (
     SELECT topic, sum(unique_processed) AS unique_processed, sum(duplicate_dropped) AS duplicate_dropped,
-      sum(dead_lettered) AS dead_lettered
+      sum(conflicts) AS conflicts, sum(dead_lettered) AS dead_lettered
     FROM counters GROUP BY topic ORDER BY topic
   ) t) AS topics,
   (SELECT coalesce(json_agg(p), '[]') FROM (SELECT shard, epoch, seq FROM positions) p) AS positions,
