@@ -5,7 +5,7 @@
 .DEFAULT_GOAL := help
 BUN := make/bun
 
-.PHONY: help up down clean logs test test-compose check format build stress soak races bench ship native
+.PHONY: help up down clean logs test test-compose check format build stress soak races bench ship native chaos
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -39,7 +39,7 @@ format: node_modules/.installed ## Mend what lint and format can mend by themsel
 
 test: native ## All tests, on real Redis and Postgres (ARGS='-t name' for some of them)
 	$(BUN) test --timeout 120000 --path-ignore-patterns 'aggregator/test/compose/**' $(ARGS) \
-	  contract native aggregator publisher loadtest
+	  contract native aggregator publisher loadtest chaos
 
 test-compose: node_modules/.installed ## The black-box suite and restarts against the Compose stack
 	@make/test-compose
@@ -57,6 +57,9 @@ soak: ## The same for ten minutes at an even pace
 
 races: ## Many callers send the same event in the same instant, to two aggregators of their own
 	@$(MAKE) --no-print-directory stress PROFILE=races-apart
+
+chaos: native ## Inject faults for up to two hours and check (ARGS='--fault redis-kill --seed 1', ARGS=list)
+	@$(BUN) chaos/src/main.ts $(if $(filter list,$(ARGS)),,run --binary '$(CURDIR)/dist/aggregator') $(ARGS)
 
 bench: native ## Measure beside a bare echo, Postgres alone and a naive design (BENCH_GROWTH=1: with 5 M rows, too)
 	@make/wrk

@@ -51,6 +51,11 @@ export class Draw {
     return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join("-");
   }
 
+  /** Choices of somebody else, who is disturbed by nothing that is drawn here afterwards. */
+  fork(): Draw {
+    return new Draw(this.seed());
+  }
+
   /** A seed for somebody else's choices. */
   seed(): number {
     return Math.floor(this.random() * 2 ** SEED_BITS);

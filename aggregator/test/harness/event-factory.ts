@@ -1,5 +1,5 @@
 /**
- * Events for tests, drawn from a seed. The seed is printed once a run; `TEST_SEED=…` repeats a run's draws.
+ * Events for tests, drawn from a seed. The seed is printed with the first draw; `TEST_SEED=…` repeats a run's draws.
  */
 import { Draw } from "./draw.ts";
 
@@ -12,21 +12,26 @@ export interface TestEvent {
 }
 
 const seed = Number(process.env["TEST_SEED"] ?? crypto.getRandomValues(new Uint32Array(1))[0]) >>> 0;
-console.info(`TEST_SEED=${seed}`);
-const draw = new Draw(seed);
+let drawing: Draw | undefined;
+
+function draw(): Draw {
+  if (drawing === undefined) console.info(`TEST_SEED=${seed}`);
+  drawing ??= new Draw(seed);
+  return drawing;
+}
 
 /** A number in [0, 1), from the seed of this run. */
-export const random: () => number = draw.random;
+export const random = (): number => draw().random();
 
 /** An integer in [low, high]. */
-export const integer = (low: number, high: number): number => draw.integer(low, high);
+export const integer = (low: number, high: number): number => draw().integer(low, high);
 
-export const pick = <T>(from: readonly T[]): T => draw.pick(from);
+export const pick = <T>(from: readonly T[]): T => draw().pick(from);
 
-export const shuffled = <T>(items: readonly T[]): T[] => draw.shuffled(items);
+export const shuffled = <T>(items: readonly T[]): T[] => draw().shuffled(items);
 
 /** A UUIDv4 from the seed. */
-export const uuid = (): string => draw.uuid();
+export const uuid = (): string => draw().uuid();
 
 /** A topic nobody has used: not drawn from the seed, so that a repeated run on the same database starts afresh. */
 export function freshTopic(name = "test"): string {

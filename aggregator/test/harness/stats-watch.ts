@@ -53,6 +53,8 @@ export class StatsWatch {
     this.#target = target;
     this.#ledger = ledger;
     this.#loop = this.#run();
+    // What it throws is for `stop`; until then it must not count as unhandled.
+    this.#loop.catch(() => undefined);
   }
 
   /** From now on `received` may fall: the test makes Redis lose what it acknowledged. */

@@ -1,0 +1,46 @@
+/** The report for people: a table for the terminal, and the same as a page of Markdown. */
+import type { Report, ReportRow } from "./report.ts";
+
+const HEAD = ["fault", "injections", "deliveries", "lost", "doubled", "miscounted", "longest recovery", "verdict"];
+
+const count = (n: number) => n.toLocaleString("en");
+const seconds = (ms: number) => `${(ms / 1000).toFixed(1)} s`;
+
+function cells(row: ReportRow, name: string): string[] {
+  const numbers = [row.injections, row.deliveries, row.lost, row.doubled, row.miscounted].map(count);
+  return [name, ...numbers, seconds(row.longest_recovery_ms), row.verdict];
+}
+
+export function renderTable(report: Report): string {
+  const rows = [HEAD, ...report.rows.map((row) => cells(row, row.fault))];
+  const widths = HEAD.map((_, column) => Math.max(...rows.map((row) => (row[column] ?? "").length)));
+  const line = (row: readonly string[]) =>
+    row.map((cell, at) => (at === 0 ? cell.padEnd(widths[at] ?? 0) : cell.padStart(widths[at] ?? 0))).join("  ");
+  const remarks = report.rows.filter(({ remark }) => remark !== "").map((row) => `${row.fault}: ${row.remark}`);
+  return [...rows.map(line), "", ...remarks, summary(report)].join("\n");
+}
+
+export function renderMarkdown(report: Report): string {
+  const line = (row: readonly string[]) => `| ${row.join(" | ")} |`;
+  const rows = report.rows.map((row) => line([...cells(row, `${row.title} (\`${row.fault}\`)`), row.remark]));
+  return [
+    `# Faults, ${report.began_at.slice(0, 10)}`,
+    "",
+    summary(report),
+    "",
+    line([...HEAD, "remark"]),
+    line([...HEAD, ""].map((_, at) => (at === 0 || at > 6 ? "---" : "---:"))),
+    ...rows,
+    "",
+  ].join("\n");
+}
+
+function summary(report: Report): string {
+  const { episodes, stats_replies, position_looks, resident_bytes_max, took_s, stacks, seed } = report;
+  return (
+    `${episodes.length} episodes on ${stacks} stacks at once in ${Math.ceil(took_s / 60)} min; ` +
+    `${count(stats_replies)} replies of /stats and ${count(position_looks)} looks at the positions were exact or ` +
+    `complained of; an aggregator took ${Math.round(resident_bytes_max / 2 ** 20)} MiB at most; seed ${seed}; ` +
+    `${report.passed ? "passed" : "FAILED"}`
+  );
+}
