@@ -17,6 +17,9 @@
  * - **head**: the last seq that Redis has accepted for a shard.
  * - **position**: the (epoch, seq) up to which a shard has been committed in Postgres.
  * - **dead letter**: a delivery that Postgres can never store, kept with its reason.
+ * - **feed**: all stored events in the order in which they became visible: of each shard, by seq.
+ * - **cursor**: how far a reader of the feed has come: the last seq of each shard.
+ * - **horizon**: the seq of a shard up to which retention has taken events.
  * - **verdict**: what became of one delivery: stored, duplicate or dead letter.
  */
 export * from "./event.ts";

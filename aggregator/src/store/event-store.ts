@@ -63,10 +63,16 @@ export class PostgresEventStore implements EventStore, StoreKeeping {
   async keepPartitions(retentionDays: number | undefined): Promise<{ made: number; dropped: number }> {
     const byDay = retentionDays !== undefined;
     const [made] = await this.#database.query(`SELECT make_partitions(${byDay}, ${PARTITIONS_AHEAD_DAYS}) AS n`);
-    const [dropped] = byDay
-      ? await this.#database.query("SELECT drop_expired_partitions($1) AS n", [retentionDays])
-      : [{ n: 0 }];
-    return { made: made?.["n"] as number, dropped: dropped?.["n"] as number };
+    return { made: made?.["n"] as number, dropped: byDay ? await this.#dropExpired(retentionDays) : 0 };
+  }
+
+  /** Followers must learn that events are gone in the moment in which they are. */
+  async #dropExpired(retentionDays: number): Promise<number> {
+    return await this.#database.transaction(async (tx) => {
+      await tx`SELECT note_horizons(${retentionDays})`;
+      const [dropped] = await tx`SELECT drop_expired_partitions(${retentionDays}) AS n`;
+      return dropped?.["n"] as number;
+    });
   }
 
   async countStrays(): Promise<number> {

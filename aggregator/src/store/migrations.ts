@@ -10,6 +10,7 @@
  */
 import once from "../../migrations/0001-once.sql" with { type: "text" };
 import audit from "../../migrations/0002-audit.sql" with { type: "text" };
+import feed from "../../migrations/0005-feed.sql" with { type: "text" };
 import type { Database, Transaction } from "./database.ts";
 
 export interface Migration {
@@ -20,6 +21,7 @@ export interface Migration {
 export const MIGRATIONS: readonly Migration[] = [
   { name: "0001-once", text: once },
   { name: "0002-audit", text: audit },
+  { name: "0005-feed", text: feed },
 ];
 
 const MIGRATION_DEADLINE_MS = 10 * 60_000;
@@ -92,6 +94,8 @@ export async function grant(database: Database, schema: string, role: string): P
       `GRANT EXECUTE ON FUNCTION make_partitions(boolean, integer), drop_expired_partitions(integer) TO ${quoted}`,
       `GRANT EXECUTE ON FUNCTION make_audit_partitions(boolean, integer), drop_expired_audit_partitions(integer)
         TO ${quoted}`,
+      `GRANT SELECT ON horizons TO ${quoted}`,
+      `GRANT EXECUTE ON FUNCTION note_horizons(integer) TO ${quoted}`,
     ]) {
       await tx.unsafe(statement);
     }
