@@ -36,6 +36,7 @@ describe("an empty environment", () => {
       queueEventsMax: 2_000_000,
       queueBytesMax: 512 * 1024 * 1024,
       topicsMax: 1000,
+      subscribersMax: 2000,
       retentionDays: undefined,
       auditRetentionDays: 30,
       startupTimeoutSeconds: 60,

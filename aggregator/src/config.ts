@@ -24,6 +24,7 @@ export interface Config {
   readonly queueEventsMax: number;
   readonly queueBytesMax: number;
   readonly topicsMax: number;
+  readonly subscribersMax: number;
   /** Undefined: events are kept for ever. */
   readonly retentionDays: number | undefined;
   /** Of the audit of duplicates. */
@@ -57,6 +58,7 @@ export const VARIABLES = [
   ["QUEUE_EVENTS_MAX", "2000000", "deliveries waiting in Redis, over all shards"],
   ["QUEUE_BYTES_MAX", String(512 * 1024 * 1024), "bytes of deliveries waiting in Redis, over all shards"],
   ["TOPICS_MAX", String(TOPICS_MAX_DEFAULT), "different topics of this installation, 1 to 100000"],
+  ["SUBSCRIBERS_MAX", "2000", "connections that follow events at this process, 1 to 100000"],
   ["RETENTION_DAYS", "", "drop events (never identities) after so many days, 1 to 36500; empty keeps them"],
   ["AUDIT_RETENTION_DAYS", "30", "drop audited duplicates (never their counts) after so many days, 1 to 3650"],
   ["STARTUP_TIMEOUT_S", "60", "how long to wait for Postgres and Redis at start, 1 to 3600 seconds"],
@@ -88,6 +90,7 @@ export function readConfig(environment: Environment, readFile: (path: string) =>
     queueEventsMax: integer("QUEUE_EVENTS_MAX", 1, 1_000_000_000),
     queueBytesMax: integer("QUEUE_BYTES_MAX", 1024, 2 ** 40),
     topicsMax: integer("TOPICS_MAX", 1, 100_000),
+    subscribersMax: integer("SUBSCRIBERS_MAX", 1, 100_000),
     retentionDays: text("RETENTION_DAYS") === "" ? undefined : integer("RETENTION_DAYS", 1, 36_500),
     auditRetentionDays: integer("AUDIT_RETENTION_DAYS", 1, 3650),
     startupTimeoutSeconds: integer("STARTUP_TIMEOUT_S", 1, 3600),

@@ -28,14 +28,19 @@ import { PostgresAuditStore } from "./store/audit-store.ts";
 import { PostgresBatchStore } from "./store/batch-store.ts";
 import { Database } from "./store/database.ts";
 import { PostgresEventStore } from "./store/event-store.ts";
+import { PostgresFeedStore } from "./store/feed-store.ts";
 import { migrate, readInstallation } from "./store/migrations.ts";
 import { PostgresShardStore } from "./store/shard-store.ts";
+import { Followers } from "./subscribe/followers.ts";
+import { SubscribeRoute } from "./subscribe/subscribe-route.ts";
 import { Auditor } from "./worker/auditor.ts";
 import { DeliveryLog } from "./worker/delivery-log.ts";
 import { WorkerPool } from "./worker/pool.ts";
 
 /** Requests, small lookups and taking shards up; never the workers' connections, so that neither starves the other. */
 const API_CONNECTIONS_MAX = 6;
+/** The tail, those who catch up, and those who ask where to begin. Followers starve nobody but each other. */
+const FEED_CONNECTIONS_MAX = 4;
 /** A connection without a request is kept for as long as an idle publisher may want it. */
 const IDLE_CONNECTION_S = 60;
 const IN_FLIGHT_MS_MAX = 3500;
@@ -77,6 +82,7 @@ class Parts implements Service {
   readonly #log: Logger;
   readonly #api: Database;
   readonly #workers: Database;
+  readonly #feed: Database;
   readonly #link: RedisLink;
   readonly #queue: RedisQueue;
   readonly #hub = new SignalHub();
@@ -90,6 +96,7 @@ class Parts implements Service {
   readonly #events: PostgresEventStore;
   readonly #audit: PostgresAuditStore;
   readonly #auditor: Auditor;
+  readonly #followers: Followers;
   #http: ReturnType<typeof Bun.serve> | undefined;
   #stopping: Promise<void> | undefined;
 
@@ -107,6 +114,13 @@ class Parts implements Service {
       // of it when it has grown. All that workers look up has an index.
       settings: { enable_seqscan: "off" },
     });
+    this.#feed = new Database({
+      ...database(config),
+      name: "feed",
+      connectionsMax: FEED_CONNECTIONS_MAX,
+      // As above; and what follows a cursor is read in the order of the index, not collected and sorted.
+      settings: { enable_seqscan: "off", enable_bitmapscan: "off" },
+    });
     this.#queue = new RedisQueue(link, config.keyPrefix, installation);
     const shards = new PostgresShardStore(api, installation);
     this.#events = new PostgresEventStore(api);
@@ -123,6 +137,8 @@ class Parts implements Service {
     this.#auditor = new Auditor(new PostgresAuditStore(this.#workers), log);
     this.#pool = new WorkerPool(this.#queue, batches, this.#hub, log, new DeliveryLog(log, this.#auditor));
     this.#partitions = new PartitionKeeper(this.#events, this.#audit, config, log);
+    const feed = new PostgresFeedStore(this.#feed, installation);
+    this.#followers = new Followers(feed, this.#hub, config.subscribersMax, log);
     this.#health = new HealthRoutes({
       roles: config.roles,
       queue: this.#queue,
@@ -175,6 +191,7 @@ class Parts implements Service {
     return [
       ...new PublishRoute(this.#batcher, this.#verdicts, this.#topics, { bodyBytesMax, batchEventsMax }).routes,
       ...new EventsRoute(this.#events).routes,
+      ...new SubscribeRoute(this.#followers).routes,
       ...reporting,
     ];
   }
@@ -187,12 +204,13 @@ class Parts implements Service {
   async #stop(): Promise<void> {
     this.#log.info("Draining");
     this.#health.drain();
+    this.#followers.drain();
     await this.#answerInFlight();
     await within(TRANSACTIONS_MS_MAX, Promise.all([this.#pool.stop(), this.#auditor.stop()]));
     this.#keeper.stop();
     this.#topics.stop();
     this.#partitions.stop();
-    await Promise.all([this.#workers.close(CLOSE_S_MAX), this.#api.close(CLOSE_S_MAX)]);
+    await Promise.all([this.#workers, this.#feed, this.#api].map((connections) => connections.close(CLOSE_S_MAX)));
     this.#link.close();
     this.#log.info("Stopped");
   }

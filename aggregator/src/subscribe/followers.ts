@@ -1,0 +1,183 @@
+/**
+ * Everybody who follows the feed at this process: admits them, brings them up to the tail, ends them.
+ *
+ *   admitted ──start known──▶ catching up ──reached the tail──▶ joined ──slow | draining | expired | gone──▶ ended
+ *
+ * Catching up reads pages of the subscriber's own, as fast as its client takes them and few at a time over all
+ * subscribers, so that a crowd that comes back costs Postgres no more than a few connections.
+ */
+import { bulkhead } from "cockatiel";
+import type { Logger } from "../ops/log.ts";
+import { RequestError } from "../problem.ts";
+import { unacceptable } from "../query/parameters.ts";
+import type { SignalHub } from "../queue/signal-hub.ts";
+import type { Cursor, FeedPage, FeedStore } from "../store/feed-port.ts";
+import { decodeCursorText, encodeCursorText } from "./cursor-text.ts";
+import { encodeEvents, encodeOpening } from "./event-stream.ts";
+import { untilThere } from "./patience.ts";
+import { Subscriber } from "./subscriber.ts";
+import { Tail } from "./tail.ts";
+
+/** Where to begin: with what comes, with the oldest there is, at a time of arrival, or after a cursor. */
+export type Start =
+  | { readonly from: "now" | "beginning" }
+  | { readonly from: "arrival"; readonly arrival: string }
+  | { readonly from: "cursor"; readonly text: string };
+
+const PAGE_ROWS_MAX = 1000;
+const READS_AT_ONCE_MAX = 2;
+/** Well below what proxies and this service's own listener take for an idle connection. */
+const HEARTBEAT_MS = 15_000;
+/** What a client that was cut off waits before it comes back. */
+const RETRY_MS = 1000;
+
+export class Followers {
+  readonly #store: FeedStore;
+  readonly #tail: Tail;
+  readonly #log: Logger;
+  readonly #subscribersMax: number;
+  readonly #subscribers = new Set<Subscriber>();
+  readonly #reads;
+  /** Admitted, but not yet answered. */
+  #opening = 0;
+  #heartbeat: ReturnType<typeof setInterval> | undefined;
+  #isDraining = false;
+
+  constructor(store: FeedStore, hub: SignalHub, subscribersMax: number, log: Logger) {
+    this.#store = store;
+    this.#log = log;
+    this.#subscribersMax = subscribersMax;
+    this.#tail = new Tail(store, hub, log);
+    this.#reads = bulkhead(READS_AT_ONCE_MAX, subscribersMax);
+  }
+
+  get count(): number {
+    return this.#subscribers.size;
+  }
+
+  /**
+   * @throws RequestError 503 where there are as many as may be, 422 for a cursor that is none of this installation, 410
+   * for one from which retention has taken events; StoreAway while the start can't be found.
+   */
+  async open(pattern: string, start: Start): Promise<Subscriber> {
+    this.#admit();
+    this.#opening += 1;
+    try {
+      const cursor = await this.#reads.execute(() => this.#resolve(start));
+      if (this.#isDraining) throw draining();
+      return this.#begin(pattern, cursor, start.from === "now");
+    } finally {
+      this.#opening -= 1;
+    }
+  }
+
+  /** Ends all streams, each with the cursor to come back with, and opens no more. */
+  drain(): void {
+    this.#isDraining = true;
+    this.#tail.stop();
+    for (const subscriber of [...this.#subscribers]) subscriber.end("draining");
+  }
+
+  #admit(): void {
+    if (this.#isDraining) throw draining();
+    if (this.#subscribers.size + this.#opening < this.#subscribersMax) return;
+    throw new RequestError({
+      status: 503,
+      name: "too-many-subscribers",
+      title: "Too many subscribers",
+      detail: `This process takes ${this.#subscribersMax} subscribers. Another one may have room.`,
+      headers: { "retry-after": "5" },
+    });
+  }
+
+  async #resolve(start: Start): Promise<Cursor> {
+    switch (start.from) {
+      case "arrival":
+        return await this.#store.before(start.arrival);
+      case "cursor":
+        return await this.#resume(start.text);
+      default: {
+        const standing = await this.#store.standing();
+        const place = start.from === "now" ? "position" : "horizon";
+        return new Map(standing.map((shard) => [shard.shard, shard[place]]));
+      }
+    }
+  }
+
+  async #resume(text: string): Promise<Cursor> {
+    const cursor = decodeCursorText(text, this.#store.installation);
+    if (cursor === undefined) throw unacceptable("`Last-Event-ID`, or `from`, is no id that this service gave out.");
+    if (cursor === "foreign") throw unacceptable("The cursor was given out by another installation.");
+    const standing = new Map((await this.#store.standing()).map((shard) => [shard.shard, shard]));
+    for (const [shard, seq] of cursor) {
+      if (seq > (standing.get(shard)?.position ?? 0)) {
+        throw unacceptable("The cursor lies beyond everything that is stored; has the database gone back?");
+      }
+    }
+    for (const { shard, horizon } of standing.values()) if ((cursor.get(shard) ?? 0) < horizon) throw expired();
+    return cursor;
+  }
+
+  #begin(pattern: string, cursor: Cursor, isCaughtUp: boolean): Subscriber {
+    const id = this.#text(cursor);
+    const subscriber = new Subscriber(pattern, encodeOpening(id, RETRY_MS), id);
+    this.#subscribers.add(subscriber);
+    subscriber.ended.addEventListener("abort", () => this.#forget(subscriber), { once: true });
+    this.#heartbeat ??= setInterval(() => {
+      for (const each of [...this.#subscribers]) each.beat();
+    }, HEARTBEAT_MS);
+    this.#catchUp(subscriber, cursor, isCaughtUp).catch((error) => {
+      this.#log.error({ err: error instanceof Error ? error : new Error(String(error)) }, "Catching up failed");
+      subscriber.close();
+    });
+    return subscriber;
+  }
+
+  #forget(subscriber: Subscriber): void {
+    this.#subscribers.delete(subscriber);
+    if (this.#subscribers.size > 0) return;
+    clearInterval(this.#heartbeat);
+    this.#heartbeat = undefined;
+  }
+
+  async #catchUp(subscriber: Subscriber, start: Cursor, wasCaughtUp: boolean): Promise<void> {
+    let cursor = start;
+    let isCaughtUp = wasCaughtUp;
+    while (!subscriber.ended.aborted && !this.#tail.join(subscriber, cursor, isCaughtUp)) {
+      await subscriber.drained();
+      const page = await this.#readPage(subscriber, cursor);
+      if (page === undefined) return;
+      if (page.isExpired) {
+        subscriber.end("expired");
+        return;
+      }
+      cursor = page.reached;
+      isCaughtUp = page.isCaughtUp;
+      const id = this.#text(cursor);
+      subscriber.place = () => id;
+      if (page.events.length > 0) subscriber.push(encodeEvents(page.events, id), id);
+    }
+  }
+
+  #readPage(subscriber: Subscriber, after: Cursor): Promise<FeedPage | undefined> {
+    const query = { after, pattern: subscriber.pattern, rowsMax: PAGE_ROWS_MAX };
+    const read = () => this.#reads.execute(() => this.#store.read(query));
+    return untilThere(read, subscriber.ended, this.#log);
+  }
+
+  #text(cursor: Cursor): string {
+    return encodeCursorText(cursor, this.#store.installation);
+  }
+}
+
+function expired(): RequestError {
+  const detail =
+    "Retention has taken events that follow this cursor. `from=beginning` starts with the oldest there is.";
+  return new RequestError({ status: 410, name: "expired", title: "Events are gone", detail });
+}
+
+function draining(): RequestError {
+  const detail = "This process is stopping.";
+  const headers = { "retry-after": "1" };
+  return new RequestError({ status: 503, name: "draining", title: "Draining", detail, headers });
+}

@@ -1,0 +1,57 @@
+/**
+ * `GET /subscribe`: stored events as they become visible, as server-sent events (WHATWG HTML).
+ *
+ *   topic          a topic, or a pattern: `user.*`, `user.>`, `>`; all topics unless given
+ *   from           `now` (unless given), `beginning`, a time of arrival, or the id of an event: what follows it
+ *   Last-Event-ID  a header, as browsers send it when they come back; it outweighs `from`
+ *
+ * Each event is sent once on a connection, those of a shard in the order of seq, none left out. Ids are cursors; a
+ * chunk of events carries one, with its last event, so that whoever comes back may have one chunk again.
+ */
+import { timestampFault, topicPatternFault } from "@sekali/contract";
+import { readParameters, unacceptable } from "../query/parameters.ts";
+import type { Route } from "../route.ts";
+import type { Followers, Start } from "./followers.ts";
+
+const PARAMETERS = new Set(["topic", "from"]);
+const ALL_TOPICS = ">";
+const HEADERS = {
+  "content-type": "text/event-stream",
+  "cache-control": "no-store",
+  // nginx would collect a response before it passes it on.
+  "x-accel-buffering": "no",
+};
+
+export class SubscribeRoute {
+  readonly routes: readonly Route[] = [
+    { method: "GET", path: "/subscribe", handle: (request) => this.#subscribe(request) },
+  ];
+  readonly #followers: Followers;
+
+  constructor(followers: Followers) {
+    this.#followers = followers;
+  }
+
+  async #subscribe(request: Request): Promise<Response> {
+    const parameters = readParameters(request, PARAMETERS);
+    const pattern = parameters.get("topic") ?? ALL_TOPICS;
+    const fault = topicPatternFault(pattern);
+    if (fault !== undefined) throw unacceptable(`The query parameter \`topic\` ${fault}.`);
+    const start = readStart(request.headers.get("last-event-id"), parameters.get("from"));
+    if (request.method === "HEAD") return new Response(null, { headers: HEADERS });
+    const subscriber = await this.#followers.open(pattern, start);
+    if (request.signal.aborted) subscriber.close();
+    else request.signal.addEventListener("abort", () => subscriber.close(), { once: true });
+    return new Response(subscriber.stream, { headers: HEADERS });
+  }
+}
+
+/** Cursors are the only ones of these with a tilde. */
+function readStart(lastEventId: string | null, from: string | null): Start {
+  if (lastEventId !== null && lastEventId !== "") return { from: "cursor", text: lastEventId };
+  if (from === null || from === "now") return { from: "now" };
+  if (from === "beginning") return { from };
+  if (from.includes("~")) return { from: "cursor", text: from };
+  if (timestampFault(from) === undefined) return { from: "arrival", arrival: from };
+  throw unacceptable("The query parameter `from` takes `now`, `beginning`, an RFC 3339 time or the id of an event.");
+}
