@@ -13,7 +13,7 @@ test("entries stay on a shard for a moment, then go on to the next, and around",
   const picked: number[] = [];
   for (let entry = 0; entry < 12; entry += 1) {
     picked.push(picker.pick(1));
-    jest.advanceTimersByTime(4);
+    jest.advanceTimersByTime(8);
   }
   expect(picked).toEqual([0, 0, 0, 1, 1, 1, 0, 0, 0, 1, 1, 1]);
 });

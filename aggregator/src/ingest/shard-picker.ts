@@ -5,7 +5,7 @@
  * on keeps all shards, and so all workers, about equally busy.
  */
 
-const STAY_MS = 10;
+const STAY_MS = 20;
 /** What one transaction stores; more in one shard would only wait there. */
 const STAY_DELIVERIES = 2000;
 

@@ -105,6 +105,33 @@ describe("while another shard is worked on, a due shard", () => {
     expect(second).toEqual([2]);
   });
 
+  /** Holds a shard for so long each time, until that is the average. */
+  async function holdFor(ms: number): Promise<void> {
+    for (let round = 0; round < 60; round += 1) {
+      dispatcher.wake(9);
+      const shard = await dispatcher.next();
+      jest.advanceTimersByTime(ms);
+      dispatcher.done(shard ?? -1, QUIET);
+    }
+  }
+
+  test.each([
+    ["as long as a transaction takes, where that is longer", 18, 18],
+    ["never longer than a bound", 500, 25],
+    ["never shorter than the least", 1, 10],
+  ])("waits %s", async (_, holdMs, waitMs) => {
+    await holdFor(holdMs);
+    const [first, second] = [loop(), loop()];
+    dispatcher.wake(1);
+    dispatcher.wake(2);
+    jest.advanceTimersByTime(waitMs - 1);
+    await settled();
+    expect([first, second]).toEqual([[1], []]);
+    jest.advanceTimersByTime(1);
+    await settled();
+    expect(second).toEqual([2]);
+  });
+
   test("is worked on beside it when it has waited, each in its turn", async () => {
     const loops = [loop(), loop(), loop()];
     dispatcher.wake(1);

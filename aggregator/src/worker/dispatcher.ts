@@ -15,6 +15,7 @@ export type After =
 
 interface Slot {
   held: boolean;
+  heldSinceMs: number;
   /** Woken while held: whoever holds it may already have read. */
   woken: boolean;
   timer: ReturnType<typeof setTimeout> | undefined;
@@ -22,9 +23,15 @@ interface Slot {
 
 /**
  * How long a due shard waits for a loop while another shard is being worked on, so that transactions fill: with one for
- * each handful of deliveries, planning and committing cost more than storing. Nothing waits in an idle process.
+ * each handful of deliveries, starting and committing cost more than storing. Nothing waits in an idle process.
+ *
+ * Where transactions take longer than that, the wait is about as long as one of them: the busier the machine, the
+ * fuller they are, and an event waits at most for about as long as storing it takes. It grows up to the stretch.
  */
 const LINGER_MS = 10;
+const LINGER_STRETCH_MAX = 2.5;
+/** How much the newest of the transactions counts in their moving average. */
+const NEWEST_WEIGHT = 0.125;
 
 export class Dispatcher {
   readonly #lingerMs: number;
@@ -33,6 +40,8 @@ export class Dispatcher {
   readonly #due = new Map<number, number>();
   readonly #loops: ((shard: number | undefined) => void)[] = [];
   #held = 0;
+  /** How long a shard is held on average: about what a transaction takes. */
+  #holdMs = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #stopped = false;
 
@@ -66,6 +75,7 @@ export class Dispatcher {
     const slot = this.#slot(shard);
     slot.held = false;
     this.#held -= 1;
+    this.#holdMs += NEWEST_WEIGHT * (performance.now() - slot.heldSinceMs - this.#holdMs);
     const again = after.kind === "again" || (after.kind === "quiet" && slot.woken);
     slot.woken = false;
     if (this.#stopped) return;
@@ -90,7 +100,7 @@ export class Dispatcher {
   #slot(shard: number): Slot {
     let slot = this.#slots.get(shard);
     if (slot === undefined) {
-      slot = { held: false, woken: false, timer: undefined };
+      slot = { held: false, heldSinceMs: 0, woken: false, timer: undefined };
       this.#slots.set(shard, slot);
     }
     return slot;
@@ -103,15 +113,19 @@ export class Dispatcher {
   }
 
   #handOut(): void {
+    const nowMs = performance.now();
+    const waitMs = Math.min(Math.max(this.#lingerMs, this.#holdMs), this.#lingerMs * LINGER_STRETCH_MAX);
     for (const [shard, since] of this.#due) {
       if (this.#loops.length === 0) return;
-      const lingerMs = this.#held === 0 ? 0 : this.#lingerMs - (performance.now() - since);
+      const lingerMs = this.#held === 0 ? 0 : waitMs - (nowMs - since);
       if (lingerMs > 0) {
         this.#lookAgain(lingerMs);
         return;
       }
       this.#due.delete(shard);
-      this.#slot(shard).held = true;
+      const slot = this.#slot(shard);
+      slot.held = true;
+      slot.heldSinceMs = nowMs;
       this.#held += 1;
       this.#loops.shift()?.(shard);
     }
