@@ -16,6 +16,7 @@ import { Verdicts } from "./ingest/verdicts.ts";
 import { HealthRoutes } from "./ops/health-routes.ts";
 import type { Logger } from "./ops/log.ts";
 import { PartitionKeeper } from "./ops/partition-keeper.ts";
+import { Admission, READERS_MAX } from "./query/admission.ts";
 import { EventsRoute } from "./query/events-route.ts";
 import { StatsRoute } from "./query/stats-route.ts";
 import { RedisLink } from "./queue/redis-link.ts";
@@ -27,6 +28,7 @@ import { awaitDependency } from "./startup.ts";
 import { PostgresAuditStore } from "./store/audit-store.ts";
 import { PostgresBatchStore } from "./store/batch-store.ts";
 import { Database } from "./store/database.ts";
+import { PostgresEventReader } from "./store/event-reader.ts";
 import { PostgresEventStore } from "./store/event-store.ts";
 import { PostgresFeedStore } from "./store/feed-store.ts";
 import { migrate, readInstallation } from "./store/migrations.ts";
@@ -41,6 +43,8 @@ import { WorkerPool } from "./worker/pool.ts";
 const API_CONNECTIONS_MAX = 6;
 /** The tail, those who catch up, and those who ask where to begin. Followers starve nobody but each other. */
 const FEED_CONNECTIONS_MAX = 4;
+/** A query's statement: less than anything that publishing or a crash's recovery waits for. */
+const QUERY_TIMEOUT_MS = 4000;
 /** A connection without a request is kept for as long as an idle publisher may want it. */
 const IDLE_CONNECTION_S = 60;
 const IN_FLIGHT_MS_MAX = 3500;
@@ -83,6 +87,7 @@ class Parts implements Service {
   readonly #api: Database;
   readonly #workers: Database;
   readonly #feed: Database;
+  readonly #readers: Database;
   readonly #link: RedisLink;
   readonly #queue: RedisQueue;
   readonly #hub = new SignalHub();
@@ -120,6 +125,13 @@ class Parts implements Service {
       connectionsMax: FEED_CONNECTIONS_MAX,
       // As above; and what follows a cursor is read in the order of the index, not collected and sorted.
       settings: { enable_seqscan: "off", enable_bitmapscan: "off" },
+    });
+    this.#readers = new Database({
+      ...database(config),
+      name: "query",
+      connectionsMax: READERS_MAX,
+      // As above: a page walks along the index until it is full.
+      settings: { statement_timeout: QUERY_TIMEOUT_MS, enable_seqscan: "off", enable_bitmapscan: "off" },
     });
     this.#queue = new RedisQueue(link, config.keyPrefix, installation);
     const shards = new PostgresShardStore(api, installation);
@@ -190,7 +202,7 @@ class Parts implements Service {
     if (!roles.has("api")) return reporting;
     return [
       ...new PublishRoute(this.#batcher, this.#verdicts, this.#topics, { bodyBytesMax, batchEventsMax }).routes,
-      ...new EventsRoute(this.#events).routes,
+      ...new EventsRoute(new PostgresEventReader(this.#readers), new Admission()).routes,
       ...new SubscribeRoute(this.#followers).routes,
       ...reporting,
     ];
@@ -210,7 +222,8 @@ class Parts implements Service {
     this.#keeper.stop();
     this.#topics.stop();
     this.#partitions.stop();
-    await Promise.all([this.#workers, this.#feed, this.#api].map((connections) => connections.close(CLOSE_S_MAX)));
+    const databases = [this.#workers, this.#feed, this.#readers, this.#api];
+    await Promise.all(databases.map((connections) => connections.close(CLOSE_S_MAX)));
     this.#link.close();
     this.#log.info("Stopped");
   }

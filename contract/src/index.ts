@@ -23,7 +23,8 @@
  * - **verdict**: what became of one delivery: stored, duplicate or dead letter.
  */
 export * from "./event.ts";
-export { eventIdFault, sourceFault, topicFault } from "./identifiers.ts";
+export { eventIdFault, LONE_SURROGATE_FAULT, NUL_FAULT, sourceFault, topicFault } from "./identifiers.ts";
+export { judgeText } from "./json-text.ts";
 export * from "./limits.ts";
 export * from "./publish-body.ts";
 export * from "./replies.ts";

@@ -66,5 +66,11 @@ export const EVENTS_PAGE_DEFAULT = 50;
 /** The largest `limit` of `GET /events`: one reply stays within a few megabytes for events of usual size. */
 export const EVENTS_PAGE_MAX = 1000;
 
+/** The conditions on payloads in one query: each is one more comparison for every row that is looked at. */
+export const PAYLOAD_CONDITIONS_MAX = 16;
+
+/** The text that `GET /events?q=` looks for. Code points. */
+export const SEARCH_CHARACTERS_MAX = 256;
+
 /** Each topic has a counter row for each shard and a place in every `/stats` reply, so their number is bounded. */
 export const TOPICS_MAX_DEFAULT = 1000;

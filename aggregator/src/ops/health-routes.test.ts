@@ -36,7 +36,6 @@ async function routes(roles: readonly Role[] = ["api", "worker"]): Promise<Healt
       if (!postgresIsUp) throw new StoreAway("connect 10.0.0.7");
     },
     tally: () => Promise.reject(new Error("not asked")),
-    events: () => Promise.reject(new Error("not asked")),
   };
   if (roles.includes("api")) await keeper.start();
   return new HealthRoutes({ roles: new Set(roles), queue, store, keeper, stuck: () => stuck });

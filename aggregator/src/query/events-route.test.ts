@@ -1,7 +1,21 @@
 import { describe, expect, test } from "bun:test";
 import { RequestError } from "../problem.ts";
-import type { EventStore, EventsPage, EventsQuery } from "../store/port.ts";
+import { TooSlow, Unstorable } from "../store/port.ts";
+import type { EventReader, EventsPage, EventsQuery } from "../store/reader-port.ts";
+import { Admission } from "./admission.ts";
 import { EventsRoute } from "./events-route.ts";
+
+/** What no parameter at all asks for. */
+const EVERYTHING = {
+  topic: undefined,
+  source: undefined,
+  since: undefined,
+  until: undefined,
+  contains: [],
+  text: undefined,
+  order: "desc",
+  after: undefined,
+} as const;
 
 const CURSOR = {
   timestamp: "2026-01-31T23:59:59.123456+00:00",
@@ -11,20 +25,25 @@ const CURSOR = {
 
 function route(page: EventsPage = { rows: [], next: undefined }) {
   const queries: EventsQuery[] = [];
-  const store: EventStore = {
+  const reader: EventReader = {
     async events(query) {
       queries.push(query);
       return page;
     },
-    tally: () => Promise.reject(new Error("not asked")),
-    ping: () => Promise.reject(new Error("not asked")),
   };
-  const events = new EventsRoute(store);
+  const events = new EventsRoute(reader, new Admission());
   return { queries, get: (query: string) => events.handle(new Request(`http://test/events${query}`)) };
 }
 
 function nextOf(response: Response): string {
   return /^<\/events(\?[^>]*)>; rel="next"$/.exec(response.headers.get("link") ?? "")?.[1] ?? "no next page";
+}
+
+/** What the store is asked for. */
+async function asked(query: string): Promise<Partial<EventsQuery>> {
+  const { get, queries } = route();
+  await get(query);
+  return queries[0] ?? {};
 }
 
 async function refusal(query: string): Promise<string> {
@@ -39,7 +58,7 @@ describe("a page", () => {
   test("is 50 events of all topics where nothing else is asked for", async () => {
     const { get, queries } = route();
     await get("");
-    expect(queries).toEqual([{ topic: undefined, limit: 50, after: undefined }]);
+    expect(queries).toEqual([{ ...EVERYTHING, limit: 50 }]);
   });
 
   test("is of the topic and as long as asked for", async () => {
@@ -47,8 +66,8 @@ describe("a page", () => {
     await get(`?topic=${encodeURIComponent(CURSOR.topic)}&limit=1`);
     await get("?limit=1000");
     expect(queries).toEqual([
-      { topic: CURSOR.topic, limit: 1, after: undefined },
-      { topic: undefined, limit: 1000, after: undefined },
+      { ...EVERYTHING, topic: CURSOR.topic, limit: 1 },
+      { ...EVERYTHING, limit: 1000 },
     ]);
   });
 
@@ -68,12 +87,63 @@ describe("a page", () => {
   });
 });
 
+describe("a filter", () => {
+  test.each<[string, Partial<EventsQuery>]>([
+    ["?topic=user.*", { topic: "user.*" }],
+    ["?topic=user.%3E", { topic: "user.>" }],
+    ["?source=a%20b", { source: "a b" }],
+    ["?since=2026-01-01T00:00:00.000001%2B07:00", { since: "2026-01-01T00:00:00.000001+07:00" }],
+    ["?until=2026-01-01T00:00:00Z&order=asc", { until: "2026-01-01T00:00:00Z", order: "asc" }],
+    ["?q=50%25", { text: "50%" }],
+    ["?payload.user.id=7", { contains: ['{"user":{"id":7}}'] }],
+    ["?payload.n=1.10000000000000000000000001", { contains: ['{"n":1.10000000000000000000000001}'] }],
+    ["?payload.a=&payload.b=null&payload.c=seven", { contains: ['{"a":""}', '{"b":null}', '{"c":"seven"}'] }],
+    ['?payload.a="7"&payload.b=[1]&payload.c="', { contains: ['{"a":"7"}', '{"b":[1]}', '{"c":"\\""}'] }],
+    ["?payload.a%22b=true", { contains: ['{"a\\"b":true}'] }],
+  ])("%s goes to the store as it is meant", async (query, expected) => {
+    expect(await asked(query)).toEqual({ ...EVERYTHING, limit: 50, ...expected });
+  });
+
+  test("that the store can't compare is the caller's fault, one that takes too long is told how to be quicker", async () => {
+    const reader = (error: Error): EventReader => ({ events: () => Promise.reject(error) });
+    const answer = async (error: Error) => {
+      const events = new EventsRoute(reader(error), new Admission());
+      const reason: unknown = await events.handle(new Request("http://test/events?q=a")).catch((caught) => caught);
+      if (!(reason instanceof RequestError)) throw reason;
+      return reason.problem;
+    };
+    expect(await answer(new Unstorable("22003: numeric field overflow"))).toMatchObject({ status: 422 });
+    expect(await answer(new TooSlow("57014"))).toMatchObject({ status: 503, headers: { "retry-after": "2" } });
+    expect((await answer(new TooSlow("57014"))).detail).toContain("`since`");
+  });
+
+  test("that costs much waits in a line of its own, and past its end is sent away", async () => {
+    let started = 0;
+    const { promise, resolve } = Promise.withResolvers<EventsPage>();
+    const reader: EventReader = {
+      events: ({ text }) => {
+        started += 1;
+        return text === undefined ? Promise.resolve({ rows: [], next: undefined }) : promise;
+      },
+    };
+    const events = new EventsRoute(reader, new Admission());
+    const search = () => events.handle(new Request("http://test/events?q=a")).catch((error: unknown) => error);
+    const searches = Array.from({ length: 7 }, search);
+    expect(await searches[6]).toMatchObject({ problem: { status: 503, name: "busy" } });
+    expect(started).toBe(2);
+    expect((await events.handle(new Request("http://test/events"))).status).toBe(200);
+    resolve({ rows: [], next: undefined });
+    const answers = (await Promise.all(searches.slice(0, 6))) as Response[];
+    expect(answers.map(({ status }) => status)).toEqual(Array.from({ length: 6 }, () => 200));
+  });
+});
+
 describe("the cursor", () => {
   test("goes out in the Link header and comes back as it was", async () => {
     const { get, queries } = route({ rows: ["{}"], next: CURSOR });
     const next = nextOf(await get("?limit=7"));
     await get(next);
-    expect(queries[1]).toEqual({ topic: undefined, limit: 7, after: CURSOR });
+    expect(queries[1]).toEqual({ ...EVERYTHING, limit: 7, after: CURSOR });
   });
 
   test("keeps the other parameters, and takes the place of the one before", async () => {
@@ -82,7 +152,7 @@ describe("the cursor", () => {
     const second = nextOf(await get(first));
     expect(second).toBe(first);
     await get(second);
-    expect(queries[2]).toEqual({ topic: CURSOR.topic, limit: 7, after: CURSOR });
+    expect(queries[2]).toEqual({ ...EVERYTHING, topic: CURSOR.topic, limit: 7, after: CURSOR });
   });
 
   test.each([
@@ -92,14 +162,30 @@ describe("the cursor", () => {
     ["an object", Buffer.from("{}").toString("base64url")],
     ["no base64", "%%%%"],
     ["bytes that are no text", Buffer.from([0xff, 0xfe, 0x5b]).toString("base64url")],
-    ["a timestamp that Postgres knows and nobody sent", encode("infinity", CURSOR.event_id, CURSOR.topic)],
-    ["a timestamp out of the calendar", encode("2026-02-30T00:00:00Z", CURSOR.event_id, CURSOR.topic)],
-    ["no UUID", encode(CURSOR.timestamp, "1", CURSOR.topic)],
-    ["SQL", encode(CURSOR.timestamp, CURSOR.event_id, "a'; DROP TABLE events --")],
-    ["NUL", encode(CURSOR.timestamp, CURSOR.event_id, "a\0")],
+    ["one of three parts", encode(CURSOR.timestamp, CURSOR.event_id, CURSOR.topic)],
+    ["a timestamp that Postgres knows and nobody sent", encode("infinity", CURSOR.event_id, CURSOR.topic, "")],
+    ["a timestamp out of the calendar", encode("2026-02-30T00:00:00Z", CURSOR.event_id, CURSOR.topic, "")],
+    ["no UUID", encode(CURSOR.timestamp, "1", CURSOR.topic, "")],
+    ["SQL", encode(CURSOR.timestamp, CURSOR.event_id, "a'; DROP TABLE events --", "")],
+    ["NUL", encode(CURSOR.timestamp, CURSOR.event_id, "a\0", "")],
   ])("that is %s is refused", async (_name, cursor) => {
     expect(await refusal(`?cursor=${encodeURIComponent(cursor)}`)).toContain("`cursor`");
   });
+});
+
+test("the cursor of another query is refused, of the same with another limit not", async () => {
+  const { get } = route({ rows: ["{}"], next: CURSOR });
+  const cursor = new URLSearchParams(nextOf(await get("?topic=a&payload.b=1&payload.c=2"))).get("cursor") ?? "";
+  for (const other of [
+    "?topic=b&payload.b=1&payload.c=2",
+    "?topic=a&payload.b=1",
+    "?topic=a&payload.b=1&payload.c=3",
+  ]) {
+    expect(await refusal(`${other}&cursor=${cursor}`)).toContain("other filters");
+  }
+  expect(await refusal(`?topic=a&payload.b=1&payload.c=2&order=asc&cursor=${cursor}`)).toContain("another order");
+  const same = await get(`?limit=3&payload.c=2&topic=a&payload.b=1&order=desc&cursor=${cursor}`);
+  expect(same.status).toBe(200);
 });
 
 function encode(...parts: string[]): string {
@@ -113,8 +199,35 @@ describe("a query is refused by name", () => {
     );
   });
 
-  test.each(["", "a..b", "a b", "*", "\0", "a".repeat(256)])("topic=%j", async (topic) => {
+  test.each(["", "a..b", "a b", "a*", ">.a", "a.#", "\0", "a".repeat(256)])("topic=%j", async (topic) => {
     expect(await refusal(`?topic=${encodeURIComponent(topic)}`)).toStartWith("The query parameter `topic` must ");
+  });
+
+  test.each([
+    ["source="],
+    ["source=a%00"],
+    ["since=yesterday"],
+    ["since=2026-01-01T00:00:00"],
+    ["until=2026-02-30T00:00:00Z"],
+    ["until="],
+    ["q="],
+    ["q=%00"],
+    [`q=${"a".repeat(257)}`],
+    ["order=random"],
+    ["order="],
+    ["payload.=1"],
+    ["payload.a..b=1"],
+    ["payload.a=1e999"],
+    ["payload.a=%00"],
+    [`payload.a=${"[".repeat(70)}`],
+    [`payload${".a".repeat(65)}=1`],
+  ])("%s", async (query) => {
+    expect(await refusal(`?${query}`)).toStartWith(`The query parameter \`${query.split("=")[0]?.slice(0, 64)}\` `);
+  });
+
+  test("for more conditions than there may be", async () => {
+    const query = Array.from({ length: 17 }, (_, index) => `payload.k${index}=1`).join("&");
+    expect(await refusal(`?${query}`)).toContain("more than 16");
   });
 
   test("for a parameter that there is not", async () => {

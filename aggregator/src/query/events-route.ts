@@ -1,50 +1,49 @@
 /**
- * `GET /events`: stored events, newest `timestamp` first, filtered in the database.
+ * `GET /events`: stored events, newest `timestamp` first unless `order` says otherwise, filtered in the database.
  *
  * Pages follow each other by a keyset cursor in `Link: <…>; rel="next"`: it names the last row of the page, so no page
  * skips or repeats a row that was there all the time, however much is added meanwhile.
  */
-import { eventIdFault, timestampFault, topicFault } from "@sekali/contract";
 import type { Route } from "../route.ts";
-import type { EventStore, EventsCursor, EventsQuery } from "../store/port.ts";
-import { decodeCursor, encodeCursor, nextLink, readLimit, readParameters, unacceptable } from "./parameters.ts";
-
-const PARAMETERS = new Set(["topic", "limit", "cursor"]);
+import { Unstorable } from "../store/port.ts";
+import type { EventFilter, EventReader, EventsPage, EventsQuery } from "../store/reader-port.ts";
+import type { Admission, Effort } from "./admission.ts";
+import { readEventsQuery, writeEventsCursor } from "./events-query.ts";
+import { nextLink, readLimit, unacceptable } from "./parameters.ts";
 
 export class EventsRoute {
   readonly routes: readonly Route[] = [{ method: "GET", path: "/events", handle: (request) => this.handle(request) }];
-  readonly #store: EventStore;
+  readonly #reader: EventReader;
+  readonly #admission: Admission;
 
-  constructor(store: EventStore) {
-    this.#store = store;
+  constructor(reader: EventReader, admission: Admission) {
+    this.#reader = reader;
+    this.#admission = admission;
   }
 
   async handle(request: Request): Promise<Response> {
-    const parameters = readParameters(request, PARAMETERS);
-    const query = readQuery(parameters);
-    const page = await this.#store.events(query);
+    const asked = readEventsQuery(request);
+    const { parameters, filter, order, after } = asked;
+    const page = await this.#read({ ...filter, order, after, limit: readLimit(parameters.get("limit")) });
     const headers: Record<string, string> = { "content-type": "application/json" };
     if (page.next !== undefined) {
-      const { timestamp, event_id, topic } = page.next;
-      headers["link"] = nextLink("/events", parameters, encodeCursor([timestamp, event_id, topic]));
+      headers["link"] = nextLink("/events", parameters, writeEventsCursor(page.next, asked));
     }
     return new Response(`[${page.rows.join(",")}]`, { headers });
   }
+
+  async #read(query: EventsQuery): Promise<EventsPage> {
+    try {
+      return await this.#admission.run(effortOf(query), () => this.#reader.events(query));
+    } catch (error) {
+      // Parameters were judged already; what Postgres still can't compare is the caller's all the same.
+      if (error instanceof Unstorable) throw unacceptable("The store can't compare events with what is asked for.");
+      throw error;
+    }
+  }
 }
 
-function readQuery(parameters: URLSearchParams): EventsQuery {
-  const topic = parameters.get("topic");
-  const fault = topic === null ? undefined : topicFault(topic);
-  if (fault !== undefined) throw unacceptable(`The query parameter \`topic\` ${fault}.`);
-  const cursor = parameters.get("cursor");
-  return {
-    topic: topic ?? undefined,
-    limit: readLimit(parameters.get("limit")),
-    after: cursor === null ? undefined : readCursor(cursor),
-  };
-}
-
-function readCursor(text: string): EventsCursor {
-  const [timestamp = "", event_id = "", topic = ""] = decodeCursor(text, [timestampFault, eventIdFault, topicFault]);
-  return { timestamp, event_id, topic };
+/** The index finds rows by topic and time; anything else is compared with one row after the other. */
+function effortOf({ source, contains, text }: EventFilter): Effort {
+  return source === undefined && contains.length === 0 && text === undefined ? "quick" : "walk";
 }

@@ -24,7 +24,6 @@ function route(tally: Partial<Tally>, heads: Record<number, Position> = {}) {
       calls.push("tally");
       return { topics: new Map(), positions: new Map(), lost: 0, ...tally };
     },
-    events: () => Promise.reject(new Error("not asked")),
     ping: () => Promise.reject(new Error("not asked")),
   };
   return { store, queue, calls, stats: new StatsRoute(store, queue, () => ({ stuck: [] })) };

@@ -1,19 +1,14 @@
-/** The store as readers and housekeeping see it. */
+/** The store as those who count and keep house see it. */
 import type { Position } from "../queue/port.ts";
 import type { Database, Row } from "./database.ts";
-import type { EventStore, EventsPage, EventsQuery, Recount, StoreKeeping, Tally, TopicCount } from "./port.ts";
-import eventsOfAllTopics from "./sql/events-of-all-topics.sql" with { type: "text" };
-import eventsOfTopic from "./sql/events-of-topic.sql" with { type: "text" };
+import type { EventStore, Recount, StoreKeeping, Tally, TopicCount } from "./port.ts";
 import recount from "./sql/recount.sql" with { type: "text" };
-import renderPage from "./sql/render-page.sql" with { type: "text" };
 import tally from "./sql/tally.sql" with { type: "text" };
 
 const PARTITIONS_AHEAD_DAYS = 7;
 const STRAYS = `
   SELECT (SELECT count(*) FROM (SELECT FROM events_default LIMIT 1000) d)
     + (SELECT count(*) FROM (SELECT FROM duplicates_default LIMIT 1000) d) AS n`;
-/** A page of `/events` ends with the event that makes it this large. */
-const PAGE_BYTES_MAX = 8 * 1024 * 1024;
 /** A recount reads every row; it is asked for by a person, who may wait. */
 const RECOUNT_TIMEOUT_MS = 30 * 60_000;
 
@@ -32,27 +27,6 @@ export class PostgresEventStore implements EventStore, StoreKeeping {
       topics: new Map(topics.map(({ topic, ...count }) => [topic, count])),
       positions: new Map(positions.map(({ shard, ...position }) => [shard, position])),
       lost: row?.["lost"] as number,
-    };
-  }
-
-  /**
-   * A page ends early where its payloads grow large: rows are then rendered one by one until there are enough bytes.
-   * Stored sizes are compressed, so a page that looks small is small enough whatever it unpacks to.
-   */
-  async events(query: EventsQuery): Promise<EventsPage> {
-    const { topic, after, limit } = query;
-    const keys = [after?.timestamp ?? null, after?.event_id ?? null];
-    const text = `${topic === undefined ? eventsOfAllTopics : eventsOfTopic}${renderPage}`;
-    const place = topic === undefined ? [...keys, after?.topic ?? null] : [topic, ...keys];
-    // One row more than asked for tells whether there is a next page.
-    let rows = await this.#database.query(text, [...place, limit + 1, "false"]);
-    const isLarge = rows.some((row) => row["record"] === null);
-    if (isLarge) rows = await this.#database.queryUntil(text, [...place, limit + 1, "true"], hasReachedBytes());
-    const page = rows.slice(0, limit);
-    const last = page.at(-1);
-    return {
-      rows: page.map((row) => row["record"] as string),
-      next: (isLarge || rows.length > limit) && last !== undefined ? toCursor(last) : undefined,
     };
   }
 
@@ -104,21 +78,4 @@ export class PostgresEventStore implements EventStore, StoreKeeping {
       })),
     };
   }
-}
-
-/** True from the row on with which a page is large enough. */
-function hasReachedBytes(): (row: Row) => boolean {
-  let bytes = 0;
-  return (row) => {
-    bytes += (row["record"] as string).length;
-    return bytes >= PAGE_BYTES_MAX;
-  };
-}
-
-function toCursor(row: Row) {
-  return {
-    timestamp: row["timestamp"] as string,
-    event_id: row["event_id"] as string,
-    topic: row["topic"] as string,
-  };
 }

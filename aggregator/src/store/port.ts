@@ -140,31 +140,9 @@ export interface Tally {
   readonly lost: number;
 }
 
-export interface EventsQuery {
-  readonly topic: string | undefined;
-  readonly limit: number;
-  readonly after: EventsCursor | undefined;
-}
-
-/** The last row of a page, in the order of pages: newest timestamp first, then event_id, then topic. */
-export interface EventsCursor {
-  readonly timestamp: string;
-  readonly event_id: string;
-  readonly topic: string;
-}
-
-export interface EventsPage {
-  /**
-   * Each row as JSON text of an `EventRecord`; payloads are spliced in as they are stored, numbers keep their digits.
-   */
-  readonly rows: readonly string[];
-  readonly next: EventsCursor | undefined;
-}
-
-/** For readers. */
+/** For those who count. Reading events is `reader-port.ts`. */
 export interface EventStore {
   tally(): Promise<Tally>;
-  events(query: EventsQuery): Promise<EventsPage>;
   ping(): Promise<void>;
 }
 

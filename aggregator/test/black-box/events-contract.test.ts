@@ -88,6 +88,16 @@ test.each([
   "?topic=a&cursor=eyJhIjoxfQ",
   "?topic=a&surprise=1",
   "?topic=a&topic=b",
+  "?topic=a*",
+  "?source=",
+  "?since=now",
+  "?since=2026-01-01T00:00:00",
+  "?until=2026-02-30T00:00:00Z",
+  "?q=",
+  "?order=up",
+  "?payload.=1",
+  "?payload.a=1e999",
+  "?payload=1",
 ])("GET /events%s is refused with a reason", async (query) => {
   const response = await request(`${target.url}/events${query}`);
   expect([400, 422]).toContain(response.status);
@@ -111,4 +121,67 @@ test("without a topic the newest of all topics are shown", async () => {
     timestamp.replace(/(?:\.(\d+))?Z$/, (_, fraction = "") => `.${fraction.padEnd(6, "0")}`),
   );
   expect(instants).toEqual(instants.toSorted().reverse());
+});
+
+/** All pages of a query, with what the test does between them. */
+async function allPages(query: string, between: () => Promise<unknown> = async () => undefined) {
+  const seen: StoredEvent[] = [];
+  for (let next: string | undefined = `/events?${query}`; next !== undefined; ) {
+    const page = await target.page(next);
+    seen.push(...page.events);
+    if (page.next !== undefined) await between();
+    next = page.next;
+  }
+  return seen;
+}
+
+test("filters combine, and a wildcard stands for a token, a > for the rest", async () => {
+  const root = freshTopic();
+  const [a, b, c, d] = [
+    makeEvent({ topic: `${root}.a`, source: "s1", payload: { user: { id: 7 }, note: "Disk FULL" } }),
+    makeEvent({ topic: `${root}.b`, source: "s2", payload: { user: { id: 7 } } }),
+    makeEvent({ topic: `${root}.b.c`, source: "s1", payload: { user: { id: "7" }, tags: ["x"] } }),
+    makeEvent({ topic: `${root}.b.c`, source: "s1", timestamp: "2001-01-01T00:00:00Z", payload: {} }),
+  ];
+  await target.publisher.publishStored([a, b, c, d]);
+  const found = async (query: string) => new Set(ids(await allPages(query)));
+  const set = (...events: (typeof a)[]) => new Set(events.map((event) => event.event_id));
+  const all = `topic=${encodeURIComponent(`${root}.>`)}`;
+  expect(await found(all)).toEqual(set(a, b, c, d));
+  expect(await found(`topic=${root}.*`)).toEqual(set(a, b));
+  expect(await found(`topic=${root}.*.c`)).toEqual(set(c, d));
+  expect(await found(`topic=${root}`)).toEqual(set());
+  expect(await found(`${all}&source=s1`)).toEqual(set(a, c, d));
+  expect(await found(`${all}&payload.user.id=7`)).toEqual(set(a, b));
+  expect(await found(`${all}&payload.user.id="7"&payload.tags=["x"]`)).toEqual(set(c));
+  expect(await found(`${all}&q=disk%20full`)).toEqual(set(a));
+  expect(await found(`${all}&q=${encodeURIComponent("%")}`)).toEqual(set());
+  expect(await found(`${all}&until=2001-01-01T00:00:00.000001Z`)).toEqual(set(d));
+  expect(await found(`${all}&until=2001-01-01T00:00:00Z`)).toEqual(set());
+  expect(await found(`${all}&since=2001-01-01T00:00:00.000001Z&source=s1`)).toEqual(set(a, c));
+});
+
+test.each(["asc", "desc"])(
+  "pages of several topics neither skip nor repeat while more is stored, %s",
+  async (order) => {
+    const root = freshTopic();
+    const topics = ["a", "b", "c.d"].map((name) => `${root}.${name}`);
+    const same = { timestamp: "2025-06-01T12:00:00.5Z" };
+    const events = topics.flatMap((topic) => [...makeEvents(20, { topic }), ...makeEvents(20, { topic, ...same })]);
+    await target.publisher.publishStored(shuffled(events));
+    const query = `topic=${encodeURIComponent(`${root}.>`)}&order=${order}&limit=9`;
+    const noise = () => target.publisher.publishStored(topics.flatMap((topic) => makeEvents(5, { topic })));
+    const seen = ids(await allPages(query, noise));
+    expect(new Set(seen).size).toBe(seen.length);
+    expect(events.filter((event) => !seen.includes(event.event_id))).toEqual([]);
+  },
+);
+
+test("a cursor continues its own query only", async () => {
+  const topic = freshTopic();
+  await target.publisher.publishStored(makeEvents(3, { topic }));
+  const { next } = await target.page(topic, "&limit=1");
+  const other = (next ?? "").replace("limit=1", "limit=1&source=a");
+  const problem = await expectProblem(await request(`${target.url}${other}`), 422);
+  expect(problem.detail).toContain("`cursor`");
 });

@@ -1,13 +1,11 @@
 /** Pages of events: complete, in order, without repetition, and by the index. */
 import { describe, expect, test } from "bun:test";
 import type { EventRecord } from "@sekali/contract";
-import type { EventsCursor } from "../../src/store/port.ts";
-import allTopicsStatement from "../../src/store/sql/events-of-all-topics.sql" with { type: "text" };
-import topicStatement from "../../src/store/sql/events-of-topic.sql" with { type: "text" };
-import renderPage from "../../src/store/sql/render-page.sql" with { type: "text" };
+import { pageStatement } from "../../src/store/page-statement.ts";
+import type { EventsCursor, EventsQuery, Order } from "../../src/store/reader-port.ts";
 import { useBackingServers } from "../harness/backing-servers.ts";
 import { makeEvent, pick, shuffled, type TestEvent, uuid } from "../harness/event-factory.ts";
-import { openSchema, type Schema } from "./schema.ts";
+import { EVERYTHING, openSchema, type Schema } from "./schema.ts";
 
 useBackingServers();
 
@@ -26,11 +24,11 @@ function crowded(events: number, topics: readonly string[]): TestEvent[] {
   return [...drawn.values()];
 }
 
-async function allPages(schema: Schema, topic: string | undefined, limit: number): Promise<EventRecord[]> {
+async function allPages(schema: Schema, asked: Partial<EventsQuery>, limit: number): Promise<EventRecord[]> {
   const found: EventRecord[] = [];
   let after: EventsCursor | undefined;
   do {
-    const page = await schema.events.events({ topic, limit, after });
+    const page = await schema.page({ ...asked, limit, after });
     expect(page.rows.length).toBeLessThanOrEqual(limit);
     expect(page.rows.length === limit || page.next === undefined).toBe(true);
     found.push(...page.rows.map((row) => JSON.parse(row) as EventRecord));
@@ -40,11 +38,11 @@ async function allPages(schema: Schema, topic: string | undefined, limit: number
   return found;
 }
 
-/** The order of pages, by Postgres's own sort over everything. */
-async function sorted(schema: Schema, topic?: string): Promise<string[]> {
-  const rows = await schema.sql`
-    SELECT topic, event_id FROM events WHERE ${topic ?? null}::text IS NULL OR topic = ${topic ?? null}
-    ORDER BY "timestamp" DESC, event_id DESC, topic DESC`;
+/** The order of pages, by Postgres's own sort over everything that a condition leaves. */
+async function sorted(schema: Schema, where = "true", order: Order = "desc"): Promise<string[]> {
+  const rows = await schema.sql.unsafe(`
+    SELECT topic, event_id FROM events WHERE ${where}
+    ORDER BY "timestamp" ${order}, event_id ${order}, topic ${order}`);
   return rows.map((row) => `${row["topic"]} ${row["event_id"]}`);
 }
 
@@ -56,8 +54,17 @@ describe("pages follow each other without a gap or a repetition", () => {
     await schema.takeUp(0);
     const topics = ["a", "b", "B", "b.c", "é"];
     await schema.deliver(0, crowded(limit === 1 ? 40 : 150, topics));
-    expect(names(await allPages(schema, undefined, limit))).toEqual(await sorted(schema));
-    expect(names(await allPages(schema, "b", limit))).toEqual(await sorted(schema, "b"));
+    for (const order of ["desc", "asc"] as const) {
+      for (const [topic, where] of [
+        [undefined, "true"],
+        ["b", "topic = 'b'"],
+        ["*", "topic <> 'b.c'"],
+        ["b.>", "topic = 'b.c'"],
+      ] as const) {
+        const found = await allPages(schema, { topic, order }, limit);
+        expect(names(found)).toEqual(await sorted(schema, where, order));
+      }
+    }
   });
 
   test("whatever is added between them", async () => {
@@ -65,10 +72,10 @@ describe("pages follow each other without a gap or a repetition", () => {
     await schema.takeUp(0);
     await schema.deliver(0, crowded(60, ["a", "b"]));
     const expected = await sorted(schema);
-    const first = await schema.events.events({ topic: undefined, limit: 20, after: undefined });
+    const first = await schema.page({ limit: 20 });
     const newer = crowded(30, ["a", "c"]).map((event) => ({ ...event, timestamp: "2027-01-01T00:00:00Z" }));
     await schema.deliver(0, newer);
-    const second = await schema.events.events({ topic: undefined, limit: 100, after: first.next });
+    const second = await schema.page({ limit: 100, after: first.next });
     const read = [...first.rows, ...second.rows].map((row) => JSON.parse(row) as EventRecord);
     expect(names(read)).toEqual(expected);
   });
@@ -82,23 +89,70 @@ describe("pages follow each other without a gap or a repetition", () => {
       .repeat(16);
     const events = Array.from({ length: 20 }, () => makeEvent({ topic: "large", payload: { large } }));
     await schema.deliver(0, events);
-    const first = await schema.events.events({ topic: "large", limit: 50, after: undefined });
+    const first = await schema.page({ topic: "large", limit: 50 });
     expect(first.rows.length).toBe(8);
     const found: EventRecord[] = [];
     for (let after: EventsCursor | undefined, pages = 0; pages < 5; pages += 1) {
-      const page = await schema.events.events({ topic: "large", limit: 50, after });
+      const page = await schema.page({ topic: "large", limit: 50, after });
       found.push(...page.rows.map((row) => JSON.parse(row) as EventRecord));
       if (page.next === undefined) break;
       after = page.next;
     }
-    expect(names(found)).toEqual(await sorted(schema, "large"));
+    expect(names(found)).toEqual(await sorted(schema, "topic = 'large'"));
     expect(found.every(({ payload }) => payload["large"] === large)).toBe(true);
   });
 
   test("and are empty where there is nothing", async () => {
     await using schema = await openSchema();
-    for (const topic of [undefined, "none"]) {
-      expect(await schema.events.events({ topic, limit: 5, after: undefined })).toEqual({ rows: [], next: undefined });
+    for (const topic of [undefined, "none", "none.*"]) {
+      expect(await schema.page({ topic, limit: 5 })).toEqual({ rows: [], next: undefined });
+    }
+  });
+});
+
+describe("a filter keeps what it says, in both orders and over pages", () => {
+  const at = (second: string) => `2026-03-01T00:00:${second}Z`;
+  const NIL = "00000000-0000-0000-0000-000000000000";
+  const MAX = "ffffffff-ffff-ffff-ffff-ffffffffffff";
+  const EVENTS = [
+    makeEvent({ topic: "f.a", event_id: NIL, timestamp: at("01"), source: "s-1", payload: { user: { id: 7 } } }),
+    makeEvent({ topic: "f.a", event_id: MAX, timestamp: at("01"), source: "s-2", payload: { user: { id: "7" } } }),
+    makeEvent({ topic: "f.a", timestamp: at("02"), source: "s-1", payload: { user: { id: 7.0, tags: ["x", "y"] } } }),
+    makeEvent({ topic: "f.b", event_id: MAX, timestamp: at("02"), source: "s-1", payload: { note: "100% Süß_\\" } }),
+    makeEvent({ topic: "f.b", event_id: NIL, timestamp: at("03"), source: "S-1", payload: { note: 'a "quote"' } }),
+    makeEvent({ topic: "g", timestamp: at("02.999999"), source: "s-1", payload: { note: "line\nbreak", deep: [[1]] } }),
+  ];
+
+  test.each<[string, Partial<EventsQuery>, number[]]>([
+    ["since takes its own instant in", { since: at("02") }, [2, 3, 4, 5]],
+    ["until leaves its own instant out", { until: at("02") }, [0, 1]],
+    ["since the instant of the least UUID", { topic: "f.a", since: at("01"), until: at("02") }, [0, 1]],
+    ["since and until in another offset", { since: "2026-03-01T07:00:02+07:00", until: at("03") }, [2, 3, 5]],
+    ["nothing between since and an earlier until", { since: at("03"), until: at("01") }, []],
+    ["source, to the letter", { source: "s-1" }, [0, 2, 3, 5]],
+    ["a number is a number", { contains: ['{"user":{"id":7}}'] }, [0, 2]],
+    ["a string is a string", { contains: ['{"user":{"id":"7"}}'] }, [1]],
+    ["several conditions", { contains: ['{"user":{"id":7}}', '{"user":{"tags":["y"]}}'] }, [2]],
+    ["text in any case", { text: "süSS".slice(0, 2) }, [3]],
+    ["text that LIKE would read as a pattern", { text: "%" }, [3]],
+    ["an underscore", { text: "_" }, [3]],
+    ["a backslash", { text: "\\" }, [3]],
+    ["a quote", { text: '"QUOTE"' }, [4]],
+    ["a line break", { text: "line\nbreak" }, [5]],
+    ["a key", { text: "tags" }, [2]],
+    ["all at once", { topic: "f.*", source: "s-1", since: at("02"), contains: ['{"user":{}}'], text: "X" }, [2]],
+  ])("%s", async (_, asked, expected) => {
+    await using schema = await openSchema();
+    await schema.takeUp(0);
+    await schema.deliver(0, EVENTS);
+    const wanted = new Set(expected.map((index) => EVENTS[index]?.event_id + (EVENTS[index]?.topic ?? "")));
+    const inOrder = (await allPages(schema, { order: "asc" }, 100)).filter((each) =>
+      wanted.has(each.event_id + each.topic),
+    );
+    expect(inOrder).toHaveLength(expected.length);
+    for (const limit of [1, 100]) {
+      expect(names(await allPages(schema, { ...asked, order: "asc" }, limit))).toEqual(names(inOrder));
+      expect(names(await allPages(schema, asked, limit))).toEqual(names(inOrder.toReversed()));
     }
   });
 });
@@ -133,7 +187,7 @@ describe("the index events_newest", () => {
     const connection = await schema.sql.reserve();
     try {
       await connection.unsafe(`SET plan_cache_mode = ${mode}`);
-      await connection.unsafe(`PREPARE page AS ${statement}${renderPage}`);
+      await connection.unsafe(`PREPARE page AS ${statement}`);
       const rows = await connection.unsafe(`EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) EXECUTE page (${parameters})`);
       await connection.unsafe("DEALLOCATE page");
       const plans = rows.flatMap((row) => row["QUERY PLAN"] as { Plan: PlanNode }[]);
@@ -152,19 +206,29 @@ describe("the index events_newest", () => {
     return new Set(rows.map((row) => String(row["relname"])));
   }
 
-  test("is what a page reads, the first and the next, of one topic and of all, and little more than the page", async () => {
+  const ALL = `'${JSON.stringify(TOPICS)}'`;
+  const NEWEST = "'infinity', 'ffffffff-ffff-ffff-ffff-ffffffffffff', ''";
+  const OLDEST = "'-infinity', '00000000-0000-0000-0000-000000000000', ''";
+  const PLACE = `'2026-01-01 00:30:00+00', '${uuid()}', 'plan.b'`;
+  const REST = "51, 'false'";
+
+  test("is what a page reads, first and next, of one topic and of many, in both orders, and little more", async () => {
     await using schema = await openSchema();
     await fill(schema);
     const index = await partsOfIndex(schema);
     const partitions = index.size;
-    const place = `'2026-01-01 00:30:00+00', '${uuid()}'`;
     for (const mode of ["force_custom_plan", "force_generic_plan"]) {
-      for (const [statement, parameters, topics] of [
-        [topicStatement, "'plan.b', NULL, NULL, 51, 'false'", 1],
-        [topicStatement, `'plan.b', ${place}, 51, 'false'`, 1],
-        [allTopicsStatement, "NULL, NULL, NULL, 51, 'false'", TOPICS.length],
-        [allTopicsStatement, `${place}, 'plan.b', 51, 'false'`, TOPICS.length],
+      for (const [shape, order, parameters, topics] of [
+        ["topic", "desc", `'plan.b', ${NEWEST}, ${REST}`, 1],
+        ["topic", "desc", `'plan.b', ${PLACE}, ${REST}`, 1],
+        ["topic", "asc", `'plan.b', ${OLDEST}, ${REST}`, 1],
+        ["topic", "asc", `'plan.b', ${PLACE}, ${REST}`, 1],
+        ["topics", "desc", `${ALL}, ${NEWEST}, ${REST}`, TOPICS.length],
+        ["topics", "desc", `${ALL}, ${PLACE}, ${REST}`, TOPICS.length],
+        ["topics", "asc", `${ALL}, ${OLDEST}, ${REST}`, TOPICS.length],
+        ["topics", "asc", `${ALL}, ${PLACE}, ${REST}`, TOPICS.length],
       ] as const) {
+        const statement = pageStatement(shape, { ...EVERYTHING, order }).text;
         const nodes = await readers(schema, statement, parameters, mode);
         const scans = nodes.map((node) => `${node["Node Type"]} ${index.has(node["Index Name"] ?? "")}`);
         expect(new Set(scans)).toEqual(new Set(["Index Scan true"]));

@@ -2,12 +2,13 @@ import { describe, expect, test } from "bun:test";
 import { PostgresAuditStore } from "../../src/store/audit-store.ts";
 import { PostgresBatchStore } from "../../src/store/batch-store.ts";
 import type { Database } from "../../src/store/database.ts";
+import { PostgresEventReader } from "../../src/store/event-reader.ts";
 import { PostgresEventStore } from "../../src/store/event-store.ts";
 import { grant, MIGRATIONS, MigrationError, migrate, readInstallation } from "../../src/store/migrations.ts";
 import { PostgresShardStore } from "../../src/store/shard-store.ts";
 import { useBackingServers } from "../harness/backing-servers.ts";
 import { makeEvent } from "../harness/event-factory.ts";
-import { nameSchema, openSchema, type Schema } from "./schema.ts";
+import { EVERYTHING, nameSchema, openSchema, type Schema } from "./schema.ts";
 
 useBackingServers();
 
@@ -117,8 +118,9 @@ async function serve(database: Database, schema: Schema): Promise<void> {
   expect(await shards.topics()).toEqual(["role"]);
   expect((await shards.positions([0])).get(0)).toEqual({ epoch: 1, seq: 5 });
   expect((await events.tally()).lost).toBe(5);
-  expect((await events.events({ topic: "role", limit: 5, after: undefined })).rows).toHaveLength(1);
-  expect((await events.events({ topic: undefined, limit: 5, after: undefined })).rows).toHaveLength(1);
+  const reader = new PostgresEventReader(database);
+  expect((await reader.events({ ...EVERYTHING, topic: "role" })).rows).toHaveLength(1);
+  expect((await reader.events(EVERYTHING)).rows).toHaveLength(1);
   expect(await events.recount()).toMatchObject({ identities: 1, deadLetters: 1, strayEvents: 0 });
 }
 

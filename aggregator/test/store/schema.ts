@@ -7,9 +7,11 @@
 import { PostgresAuditStore } from "../../src/store/audit-store.ts";
 import { PostgresBatchStore } from "../../src/store/batch-store.ts";
 import { Database } from "../../src/store/database.ts";
+import { PostgresEventReader } from "../../src/store/event-reader.ts";
 import { PostgresEventStore } from "../../src/store/event-store.ts";
 import { migrate, readInstallation } from "../../src/store/migrations.ts";
 import type { DeadLetter, Naming, Standing, StoredBatch } from "../../src/store/port.ts";
+import type { EventsPage, EventsQuery } from "../../src/store/reader-port.ts";
 import { PostgresShardStore } from "../../src/store/shard-store.ts";
 import { backingServers } from "../harness/backing-servers.ts";
 import { openDatabase, type Database as Tester } from "../harness/database.ts";
@@ -17,6 +19,19 @@ import type { TestEvent } from "../harness/event-factory.ts";
 
 const CONNECTIONS = 4;
 const NOTHING_NAMED: Naming = { dropped: 0, kept: 0, conflicting: 0 };
+
+/** The query that asks for nothing in particular. */
+export const EVERYTHING: EventsQuery = {
+  topic: undefined,
+  source: undefined,
+  since: undefined,
+  until: undefined,
+  contains: [],
+  text: undefined,
+  order: "desc",
+  limit: 1000,
+  after: undefined,
+};
 
 /** Every table whose content a batch may change. */
 const TABLES = [
@@ -40,6 +55,7 @@ export class Schema {
   readonly batches: PostgresBatchStore;
   readonly events: PostgresEventStore;
   readonly audit: PostgresAuditStore;
+  readonly reader: PostgresEventReader;
 
   constructor(name: string, url: string) {
     this.name = name;
@@ -49,6 +65,7 @@ export class Schema {
     this.batches = new PostgresBatchStore(this.database);
     this.events = new PostgresEventStore(this.database);
     this.audit = new PostgresAuditStore(this.database);
+    this.reader = new PostgresEventReader(this.database);
   }
 
   /** Connections as the service makes them, for the schema's owner or for another role. */
@@ -58,6 +75,11 @@ export class Schema {
 
   async shards(): Promise<PostgresShardStore> {
     return new PostgresShardStore(this.database, await readInstallation(this.database));
+  }
+
+  /** A page of all events, newest first, but for what is asked for. */
+  async page(asked: Partial<EventsQuery>): Promise<EventsPage> {
+    return await this.reader.events({ ...EVERYTHING, ...asked });
   }
 
   /** Makes a shard known, as the first process that takes it up does. */

@@ -1,0 +1,134 @@
+/**
+ * The query of `GET /events` in words of the store: every parameter judged, none of them ignored.
+ *
+ * A cursor carries a digest of the filters it was made under: continuing another query from it would skip rows, so that
+ * is refused instead.
+ */
+import {
+  eventIdFault,
+  judgeText,
+  LONE_SURROGATE_FAULT,
+  NUL_FAULT,
+  PAYLOAD_CONDITIONS_MAX,
+  PAYLOAD_DEPTH_MAX,
+  SEARCH_CHARACTERS_MAX,
+  sourceFault,
+  timestampFault,
+  topicFault,
+  topicPatternFault,
+} from "@sekali/contract";
+import type { EventFilter, EventsCursor, Order } from "../store/reader-port.ts";
+import { decodeCursor, encodeCursor, readParameters, unacceptable } from "./parameters.ts";
+
+const PARAMETERS = ["topic", "source", "since", "until", "q", "order", "limit", "cursor"];
+const PAYLOAD = "payload.";
+/** RFC 3339 wants an offset: a bound without one would mean another instant to whoever lives elsewhere. */
+const OFFSET = /([Zz]|[+-]\d\d:\d\d)$/;
+
+export interface AskedEvents {
+  readonly parameters: URLSearchParams;
+  readonly filter: EventFilter;
+  readonly order: Order;
+  readonly after: EventsCursor | undefined;
+}
+
+/** @throws RequestError 422 naming the parameter that does not fit. */
+export function readEventsQuery(request: Request): AskedEvents {
+  const names = [...new URL(request.url).searchParams.keys()];
+  const conditions = names.filter((name) => name.startsWith(PAYLOAD));
+  const parameters = readParameters(request, new Set([...PARAMETERS, ...conditions]));
+  if (conditions.length > PAYLOAD_CONDITIONS_MAX) {
+    throw unacceptable(`There are more than ${PAYLOAD_CONDITIONS_MAX} query parameters \`payload.…\`.`);
+  }
+  const filter: EventFilter = {
+    topic: judged(parameters, "topic", topicPatternFault),
+    source: judged(parameters, "source", sourceFault),
+    since: judged(parameters, "since", instantFault),
+    until: judged(parameters, "until", instantFault),
+    contains: conditions.map((name) => readCondition(name, parameters.get(name) ?? "")),
+    text: judged(parameters, "q", searchFault),
+  };
+  const order = judged(parameters, "order", orderFault) === "asc" ? "asc" : "desc";
+  const cursor = parameters.get("cursor");
+  return { parameters, filter, order, after: cursor === null ? undefined : readCursor(cursor, filter, order) };
+}
+
+/** The cursor of a page's last row, as `readEventsQuery` takes it under the same filters. */
+export function writeEventsCursor(last: EventsCursor, { filter, order }: AskedEvents): string {
+  return encodeCursor([last.timestamp, last.event_id, last.topic, digestOf(filter, order)]);
+}
+
+function readCursor(text: string, filter: EventFilter, order: Order): EventsCursor {
+  const anyText = () => undefined;
+  const [timestamp = "", event_id = "", topic = "", digest] = decodeCursor(text, [
+    timestampFault,
+    eventIdFault,
+    topicFault,
+    anyText,
+  ]);
+  if (digest !== digestOf(filter, order)) {
+    throw unacceptable("The query parameter `cursor` was made for a query with other filters or another order.");
+  }
+  return { timestamp, event_id, topic };
+}
+
+/** 72 bits: against mistakes, not against malice, which gains nothing here. */
+function digestOf(filter: EventFilter, order: Order): string {
+  const { topic, source, since, until, contains, text } = filter;
+  const parts = JSON.stringify([topic, source, since, until, [...contains].sort(), text, order]);
+  return new Bun.CryptoHasher("sha256").update(parts).digest("base64url").slice(0, 12);
+}
+
+function judged(
+  parameters: URLSearchParams,
+  name: string,
+  fault: (value: string) => string | undefined,
+): string | undefined {
+  const value = parameters.get(name);
+  if (value === null) return undefined;
+  const found = fault(value);
+  if (found !== undefined) throw unacceptable(`The query parameter \`${name}\` ${found}.`);
+  return value;
+}
+
+/** `payload.user.id=7` as what the payload contains: `{"user":{"id":7}}`. The value's own text, so digits survive. */
+function readCondition(name: string, value: string): string {
+  const shown = name.slice(0, 64);
+  const path = name.slice(PAYLOAD.length).split(".");
+  if (path.includes("")) throw unacceptable(`The query parameter \`${shown}\` must name keys between single dots.`);
+  const depthLeft = PAYLOAD_DEPTH_MAX - path.length;
+  const text = isJson(value, depthLeft) ? value : JSON.stringify(value);
+  const condition = path.reduceRight((inner, key) => `{${JSON.stringify(key)}:${inner}}`, text);
+  if (depthLeft < 0 || judgeText(condition, PAYLOAD_DEPTH_MAX) !== "clean") {
+    throw unacceptable(`The query parameter \`${shown}\` asks for a value that no payload can hold.`);
+  }
+  return condition;
+}
+
+function isJson(text: string, depthMax: number): boolean {
+  // What nests deeper is not handed to a parser; as a string it would be looked for in vain, and says so by its depth.
+  if (judgeText(text, depthMax) === "deep") return true;
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function instantFault(text: string): string | undefined {
+  return timestampFault(text) ?? (OFFSET.test(text) ? undefined : "must have an offset: Z, or as in +07:00");
+}
+
+function orderFault(text: string): string | undefined {
+  return text === "asc" || text === "desc" ? undefined : "must be `asc` or `desc`";
+}
+
+function searchFault(text: string): string | undefined {
+  if (text.length === 0) return "must not be empty";
+  if (Array.from(text).length > SEARCH_CHARACTERS_MAX) {
+    return `must be at most ${SEARCH_CHARACTERS_MAX} characters long`;
+  }
+  if (text.includes("\0")) return NUL_FAULT;
+  return text.isWellFormed() ? undefined : LONE_SURROGATE_FAULT;
+}

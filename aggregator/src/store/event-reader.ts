@@ -1,0 +1,79 @@
+/** The store as readers of events see it. See `reader-port.ts` for what it promises. */
+import { compileTopicPattern, isWildcard } from "@sekali/contract";
+import type { Database, Row } from "./database.ts";
+import { pageStatement } from "./page-statement.ts";
+import type { EventReader, EventsPage, EventsQuery } from "./reader-port.ts";
+
+/** A page of `/events` ends with the event that makes it this large. */
+const PAGE_BYTES_MAX = 8 * 1024 * 1024;
+
+/** All UUIDs lie between these two. */
+const UUID_LEAST = "00000000-0000-0000-0000-000000000000";
+const UUID_GREATEST = "ffffffff-ffff-ffff-ffff-ffffffffffff";
+
+const TOPICS = "SELECT DISTINCT topic FROM counters WHERE topic <> '' ORDER BY topic";
+
+export class PostgresEventReader implements EventReader {
+  readonly #database: Database;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  /**
+   * A page ends early where its payloads grow large: rows are then rendered one by one until there are enough bytes.
+   * Stored sizes are compressed, so a page that looks small is small enough whatever it unpacks to.
+   */
+  async events(query: EventsQuery): Promise<EventsPage> {
+    const { topic, limit } = query;
+    const isOneTopic = topic !== undefined && !isWildcard(topic);
+    const { text, values } = pageStatement(isOneTopic ? "topic" : "topics", query);
+    const topics = isOneTopic ? topic : JSON.stringify(await this.#topicsLike(topic));
+    // One row more than asked for tells whether there is a next page.
+    const parameters = (render: boolean) => [topics, ...startOf(query), limit + 1, String(render), ...values];
+    let rows = await this.#database.query(text, parameters(false));
+    const isLarge = rows.some((row) => row["record"] === null);
+    if (isLarge) rows = await this.#database.queryUntil(text, parameters(true), hasReachedBytes());
+    const page = rows.slice(0, limit);
+    const last = page.at(-1);
+    return {
+      rows: page.map((row) => row["record"] as string),
+      next: (isLarge || rows.length > limit) && last !== undefined ? toCursor(last) : undefined,
+    };
+  }
+
+  /** Known topics are bounded in number; a pattern is matched here, by the one definition of what it means. */
+  async #topicsLike(pattern: string | undefined): Promise<readonly string[]> {
+    const rows = await this.#database.query(TOPICS);
+    const topics = rows.map((row) => row["topic"] as string);
+    return pattern === undefined ? topics : topics.filter(compileTopicPattern(pattern));
+  }
+}
+
+/**
+ * The place that a walk starts from, itself left out: timestamp, event_id, topic. All topics are greater than "", so
+ * the nil UUID with it lies before every event of its timestamp: just there `until` ends the rows, and `since` begins
+ * them.
+ */
+function startOf({ order, since, until, after }: EventsQuery): [string, string, string] {
+  if (after !== undefined) return [after.timestamp, after.event_id, after.topic];
+  if (order === "asc") return [since ?? "-infinity", UUID_LEAST, ""];
+  return until === undefined ? ["infinity", UUID_GREATEST, ""] : [until, UUID_LEAST, ""];
+}
+
+/** True from the row on with which a page is large enough. */
+function hasReachedBytes(): (row: Row) => boolean {
+  let bytes = 0;
+  return (row) => {
+    bytes += (row["record"] as string).length;
+    return bytes >= PAGE_BYTES_MAX;
+  };
+}
+
+function toCursor(row: Row) {
+  return {
+    timestamp: row["timestamp"] as string,
+    event_id: row["event_id"] as string,
+    topic: row["topic"] as string,
+  };
+}
