@@ -17,6 +17,14 @@ const POLL_INTERVAL_MS = 1000;
 /** Shards of processes that were configured otherwise are found at the latest after so many polls. */
 const POLLS_PER_DISCOVERY = 30;
 
+/** What a loop does now. */
+export interface LoopState {
+  /** The shard it works on; undefined: it waits for one. */
+  readonly shard: number | undefined;
+  /** Milliseconds since the Unix epoch. */
+  readonly sinceMs: number;
+}
+
 export class WorkerPool {
   readonly #queue: Queue;
   readonly #store: BatchStore;
@@ -25,6 +33,7 @@ export class WorkerPool {
   readonly #dispatcher = new Dispatcher();
   readonly #worker: ShardWorker;
   readonly #loops: Promise<void>[] = [];
+  readonly #states: LoopState[] = [];
   #timer: ReturnType<typeof setInterval> | undefined;
   #polls = 0;
   #polling = false;
@@ -48,8 +57,13 @@ export class WorkerPool {
     return this.#worker.stuck;
   }
 
+  /** Of each loop, in the order in which they were started. */
+  get loops(): readonly LoopState[] {
+    return this.#states;
+  }
+
   start(loops: number): void {
-    for (let i = 0; i < loops; i += 1) this.#loops.push(this.#run());
+    for (let i = 0; i < loops; i += 1) this.#loops.push(this.#run(i));
     this.#timer = setInterval(() => void this.#poll(), POLL_INTERVAL_MS);
     void this.#poll();
   }
@@ -60,10 +74,12 @@ export class WorkerPool {
     await Promise.all(this.#loops);
   }
 
-  async #run(): Promise<void> {
+  async #run(loop: number): Promise<void> {
     for (;;) {
+      this.#states[loop] = { shard: undefined, sinceMs: Date.now() };
       const shard = await this.#dispatcher.next();
       if (shard === undefined) return;
+      this.#states[loop] = { shard, sinceMs: Date.now() };
       this.#dispatcher.done(shard, await this.#worker.work(shard));
     }
   }
