@@ -30,6 +30,7 @@ build: dist/aggregator dist/publisher ## Compile the two binaries into dist/
 
 check: node_modules/.installed ## Types, lint, format and style
 	$(BUN) x tsc --project . --noEmit
+	$(BUN) x tsc --project aggregator/dashboard --noEmit
 	@if [ -f loadtest/k6/tsconfig.json ]; then $(BUN) x tsc --project loadtest/k6 --noEmit; fi
 	$(BUN) x biome check --error-on-warnings .
 	$(BUN) test ./tidy.test.ts
@@ -37,7 +38,8 @@ check: node_modules/.installed ## Types, lint, format and style
 format: node_modules/.installed ## Mend what lint and format can mend by themselves
 	$(BUN) x biome check --write .
 
-test: native ## All tests, on real Redis and Postgres (ARGS='-t name' for some of them)
+test: native ## All tests, on real Redis, Postgres and Chromium (ARGS='-t name' for some of them)
+	@make/chromium
 	$(BUN) test --timeout 120000 --path-ignore-patterns 'aggregator/test/compose/**' $(ARGS) \
 	  contract native aggregator publisher loadtest chaos
 
@@ -81,7 +83,8 @@ node_modules/.installed: package.json bun.lock bunfig.toml $(wildcard */package.
 	@touch $@
 
 CONTRACT := package.json $(shell find contract/src -type f)
-dist/aggregator: node_modules/.installed $(CONTRACT) $(shell find aggregator/src aggregator/migrations -type f)
+AGGREGATOR := $(shell find aggregator/src aggregator/dashboard aggregator/migrations -type f)
+dist/aggregator: node_modules/.installed $(CONTRACT) $(AGGREGATOR)
 	$(BUN) build --compile --minify --sourcemap aggregator/src/main.ts --outfile $@
 
 dist/publisher: node_modules/.installed $(CONTRACT) $(shell find publisher/src -type f)

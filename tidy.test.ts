@@ -27,13 +27,13 @@ const UNBREAKABLE = /^\s*\||https?:\/\/\S{60}|^\s*(test|describe)(\.\w+)*\("/;
 const FILE_LINES_MAX = 400;
 const FUNCTION_LINES_MAX = 70;
 
-const isTypeScript = (path: string) => path.endsWith(".ts");
+const isTypeScript = (path: string) => /\.tsx?$/.test(path);
 const isTest = (path: string) => path.endsWith(".test.ts") || /^[a-z]+\/test\//.test(path);
 const isProgram = (path: string) => /^(aggregator|publisher)\/src\//.test(path) && isTypeScript(path) && !isTest(path);
-const isMain = (path: string) => basename(path) === "main.ts";
+const isMain = (path: string) => /^main\.tsx?$/.test(basename(path));
 const isSelf = (path: string) => path === "tidy.test.ts";
 const isText = (path: string) =>
-  /(\.(ts|sql|lua|md|ya?ml|sh)|Dockerfile|Makefile)$/.test(path) || /^(make|\.ci)\//.test(path);
+  /(\.(tsx?|css|sql|lua|md|ya?ml|sh)|Dockerfile|Makefile)$/.test(path) || /^(make|\.ci)\//.test(path);
 
 /** A rule that looks at single lines. */
 function lines(matches: (line: string) => boolean, complaint: string) {
@@ -91,7 +91,7 @@ const rules: Rule[] = [
   },
   {
     name: `a file has at most ${FILE_LINES_MAX} lines`,
-    applies: (path) => /\.(ts|sql|lua)$/.test(path),
+    applies: (path) => /\.(tsx?|css|sql|lua)$/.test(path),
     find: (file) =>
       file.lines.length > FILE_LINES_MAX ? [`${file.path}: ${file.lines.length} lines: is it one room?`] : [],
     example: { path: "contract/src/x.ts", text: "x\n".repeat(FILE_LINES_MAX + 1) },
@@ -107,9 +107,9 @@ const rules: Rule[] = [
   },
   {
     name: "files are named in kebab-case, for what is in them",
-    applies: (path) => /\.(ts|sql|lua)$/.test(path),
+    applies: (path) => /\.(tsx?|css|sql|lua)$/.test(path),
     find: ({ path }) =>
-      /^[a-z0-9]+(-[a-z0-9]+)*(\.test|\.d)?\.(ts|sql|lua)$/.test(basename(path)) &&
+      /^[a-z0-9]+(-[a-z0-9]+)*(\.test|\.d)?\.(tsx?|css|sql|lua)$/.test(basename(path)) &&
       !/(^|\/)(utils?|helpers?)\b/.test(path)
         ? []
         : [`${path}: name it for its content, in kebab-case`],
@@ -269,7 +269,7 @@ function deadFiles(all: readonly SourceFile[]): string[] {
     .map(({ path }) => path)
     .filter((path) => {
       // A test may run a file as a process of its own.
-      if (/\.(sql|lua)$/.test(path) || isTest(path)) return !isRoot(path) && !text.includes(basename(path));
+      if (/\.(css|sql|lua)$/.test(path) || isTest(path)) return !isRoot(path) && !text.includes(basename(path));
       return isTypeScript(path) && !isRoot(path) && !imported.has(path);
     });
 }

@@ -8,6 +8,7 @@
  * is cut off, which loses nothing, because nothing of it has been acknowledged or committed by halves.
  */
 import type { Config } from "./config.ts";
+import { DashboardRoute } from "./dashboard/dashboard-route.ts";
 import { Batcher } from "./ingest/batcher.ts";
 import { PublishRoute } from "./ingest/publish-route.ts";
 import { ShardKeeper } from "./ingest/shard-keeper.ts";
@@ -16,6 +17,7 @@ import { Verdicts } from "./ingest/verdicts.ts";
 import { HealthRoutes } from "./ops/health-routes.ts";
 import type { Logger } from "./ops/log.ts";
 import { PartitionKeeper } from "./ops/partition-keeper.ts";
+import { WorkersRoute } from "./ops/workers-route.ts";
 import { Admission, READERS_MAX } from "./query/admission.ts";
 import { EventsRoute } from "./query/events-route.ts";
 import { StatsRoute } from "./query/stats-route.ts";
@@ -198,12 +200,14 @@ class Parts implements Service {
   #routes(): readonly Route[] {
     const { roles, bodyBytesMax, batchEventsMax } = this.#config;
     const stats = new StatsRoute(this.#events, this.#queue, () => ({ stuck: this.#pool.stuck }));
-    const reporting = [...this.#health.routes, ...stats.routes];
+    const workers = new WorkersRoute(this.#events, this.#queue, this.#pool);
+    const reporting = [...this.#health.routes, ...stats.routes, ...workers.routes];
     if (!roles.has("api")) return reporting;
     return [
       ...new PublishRoute(this.#batcher, this.#verdicts, this.#topics, { bodyBytesMax, batchEventsMax }).routes,
       ...new EventsRoute(new PostgresEventReader(this.#readers), new Admission()).routes,
       ...new SubscribeRoute(this.#followers).routes,
+      ...new DashboardRoute().routes,
       ...reporting,
     ];
   }

@@ -1,0 +1,72 @@
+/** What the dashboard knows of the service: its replies, and whether it answers. */
+import { computed } from "@preact/signals";
+import type { StatsReply } from "@sekali/contract";
+import { keepAsking } from "./fetched.ts";
+
+export interface TopicCount {
+  readonly unique_processed: number;
+  readonly duplicate_dropped: number;
+  readonly dead_lettered: number;
+}
+
+export interface StuckShard {
+  readonly shard: number;
+  readonly stuck_seconds: number;
+  readonly oldest_delivery_seconds: number | null;
+}
+
+export interface Stats extends StatsReply {
+  readonly topic_counts: Readonly<Record<string, TopicCount>>;
+}
+
+export interface Readiness {
+  readonly status: string;
+  readonly roles: readonly string[];
+  readonly dependencies: {
+    readonly redis: { readonly status: string; readonly durability_warnings: readonly string[] };
+    readonly postgres: { readonly status: string };
+  };
+}
+
+export interface Place {
+  readonly epoch: number;
+  readonly seq: number;
+}
+
+export interface ShardState {
+  readonly shard: number;
+  readonly position: Place;
+  readonly head: Place | null;
+  readonly queued: number | null;
+  readonly stuck: StuckShard | null;
+}
+
+export interface LoopState {
+  readonly loop: number;
+  readonly state: "idle" | "holding";
+  readonly shard: number | null;
+  readonly seconds: number;
+}
+
+export interface Workers {
+  readonly loops: readonly LoopState[];
+  readonly shards: readonly ShardState[] | null;
+}
+
+/** Rates and the chart are as fine as this. */
+export const SAMPLE_MS = 1000;
+
+export const stats = keepAsking<Stats>("/stats", { everyMs: SAMPLE_MS });
+export const readiness = keepAsking<Readiness>("/readyz", { everyMs: SAMPLE_MS, alsoFine: [503] });
+export const workers = keepAsking<Workers>("/workers", { everyMs: SAMPLE_MS });
+
+export type Connection = "connecting" | "live" | "degraded" | "disconnected";
+
+/** The process answers readiness whatever its dependencies do, so that reply alone says whether it is there. */
+export const connection = computed<Connection>(() => {
+  const fault = readiness.fault.value;
+  if (fault !== undefined) return "disconnected";
+  const ready = readiness.value.value;
+  if (ready === undefined) return "connecting";
+  return ready.status === "ready" && stats.fault.value === undefined ? "live" : "degraded";
+});

@@ -1,0 +1,4 @@
+/** The dashboard as the bundler has made it. Loaded when somebody first asks for it. */
+import { bundleSite } from "./bundle.ts" with { type: "macro" };
+
+export const SITE = bundleSite();
