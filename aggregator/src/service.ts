@@ -19,8 +19,10 @@ import type { Logger } from "./ops/log.ts";
 import { PartitionKeeper } from "./ops/partition-keeper.ts";
 import { WorkersRoute } from "./ops/workers-route.ts";
 import { Admission, READERS_MAX } from "./query/admission.ts";
+import { EventRoute } from "./query/event-route.ts";
 import { EventsRoute } from "./query/events-route.ts";
 import { StatsRoute } from "./query/stats-route.ts";
+import { TopicsRoute } from "./query/topics-route.ts";
 import { RedisLink } from "./queue/redis-link.ts";
 import { RedisQueue } from "./queue/redis-queue.ts";
 import { SignalHub } from "./queue/signal-hub.ts";
@@ -203,9 +205,13 @@ class Parts implements Service {
     const workers = new WorkersRoute(this.#events, this.#queue, this.#pool);
     const reporting = [...this.#health.routes, ...stats.routes, ...workers.routes];
     if (!roles.has("api")) return reporting;
+    const reader = new PostgresEventReader(this.#readers);
+    const admission = new Admission();
     return [
       ...new PublishRoute(this.#batcher, this.#verdicts, this.#topics, { bodyBytesMax, batchEventsMax }).routes,
-      ...new EventsRoute(new PostgresEventReader(this.#readers), new Admission()).routes,
+      ...new EventsRoute(reader, admission).routes,
+      ...new EventRoute(reader, admission).routes,
+      ...new TopicsRoute(reader, admission).routes,
       ...new SubscribeRoute(this.#followers).routes,
       ...new DashboardRoute().routes,
       ...reporting,

@@ -72,5 +72,8 @@ export const PAYLOAD_CONDITIONS_MAX = 16;
 /** The text that `GET /events?q=` looks for. Code points. */
 export const SEARCH_CHARACTERS_MAX = 256;
 
+/** Duplicates that `GET /events/{topic}/{event_id}` lists: enough to see who resends, and how often. */
+export const DUPLICATES_SHOWN_MAX = 100;
+
 /** Each topic has a counter row for each shard and a place in every `/stats` reply, so their number is bounded. */
 export const TOPICS_MAX_DEFAULT = 1000;

@@ -57,6 +57,43 @@ export const EventRecordSchema = Type.Object({
 });
 export type EventRecord = Static<typeof EventRecordSchema>;
 
+/** One delivery of an event: the one that was stored, or one that was dropped. */
+export const DeliverySchema = Type.Object({
+  verdict: Type.Union([Type.Literal("stored"), Type.Literal("duplicate")]),
+  received_at: TimestampSchema,
+  shard: Count,
+  seq: Count,
+  source: SourceSchema,
+  conflict: Type.Optional(
+    Type.Union([Type.Boolean(), Type.Null()], { description: "of a duplicate: whether it said something else" }),
+  ),
+});
+
+/** `GET /events/{topic}/{event_id}` */
+export const EventDetailSchema = Type.Composite([
+  EventRecordSchema,
+  Type.Object({
+    shard: Count,
+    seq: Count,
+    deliveries: Type.Array(DeliverySchema, { description: "the stored one, then duplicates, newest first" }),
+    more_deliveries: Type.Boolean({ description: "there are older duplicates than those that are listed" }),
+  }),
+]);
+export type EventDetail = Static<typeof EventDetailSchema>;
+
+/** One element of `GET /topics`. */
+export const TopicRecordSchema = Type.Object({
+  topic: TopicSchema,
+  unique_processed: Count,
+  duplicate_dropped: Count,
+  first_timestamp: Type.Union([TimestampSchema, Type.Null()], { description: "of the events that are there" }),
+  last_timestamp: Type.Union([TimestampSchema, Type.Null()]),
+  rate: Type.Union([Type.Number({ minimum: 0 }), Type.Null()], {
+    description: "events stored a second, over at most the last minute; null until asked for a second time",
+  }),
+});
+export type TopicRecord = Static<typeof TopicRecordSchema>;
+
 /** One place that does not fit: a JSON pointer (RFC 6901) into the request's body, and what is wrong there. */
 export const ProblemPlaceSchema = Type.Object({ pointer: Type.String(), detail: Type.String() });
 export type ProblemPlace = Static<typeof ProblemPlaceSchema>;

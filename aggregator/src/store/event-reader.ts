@@ -2,7 +2,20 @@
 import { compileTopicPattern, isWildcard } from "@sekali/contract";
 import type { Database, Row } from "./database.ts";
 import { pageStatement } from "./page-statement.ts";
-import type { EventReader, EventsPage, EventsQuery } from "./reader-port.ts";
+import type {
+  CountedTopic,
+  DroppedDelivery,
+  EventFinder,
+  EventReader,
+  EventsPage,
+  EventsQuery,
+  FoundEvent,
+  TimeSpan,
+  TopicReader,
+} from "./reader-port.ts";
+import countsByTopic from "./sql/counts-by-topic.sql" with { type: "text" };
+import findEvent from "./sql/find-event.sql" with { type: "text" };
+import timeSpans from "./sql/time-spans.sql" with { type: "text" };
 
 /** A page of `/events` ends with the event that makes it this large. */
 const PAGE_BYTES_MAX = 8 * 1024 * 1024;
@@ -13,7 +26,7 @@ const UUID_GREATEST = "ffffffff-ffff-ffff-ffff-ffffffffffff";
 
 const TOPICS = "SELECT DISTINCT topic FROM counters WHERE topic <> '' ORDER BY topic";
 
-export class PostgresEventReader implements EventReader {
+export class PostgresEventReader implements EventReader, EventFinder, TopicReader {
   readonly #database: Database;
 
   constructor(database: Database) {
@@ -40,6 +53,38 @@ export class PostgresEventReader implements EventReader {
       rows: page.map((row) => row["record"] as string),
       next: (isLarge || rows.length > limit) && last !== undefined ? toCursor(last) : undefined,
     };
+  }
+
+  async find(topic: string, eventId: string, duplicatesMax: number): Promise<FoundEvent | undefined> {
+    const [row] = await this.#database.query(findEvent, [eventId, topic, duplicatesMax]);
+    if (row === undefined) return undefined;
+    return {
+      received_at: row["received_at"] as string,
+      shard: row["shard"] as number,
+      seq: row["seq"] as number,
+      fields: (row["fields"] ?? undefined) as string | undefined,
+      source: (row["source"] ?? undefined) as string | undefined,
+      duplicates: row["duplicates"] as readonly DroppedDelivery[],
+    };
+  }
+
+  async topics(): Promise<readonly CountedTopic[]> {
+    const rows = await this.#database.query(countsByTopic);
+    return rows.map((row) => ({
+      topic: row["topic"] as string,
+      unique_processed: row["unique_processed"] as number,
+      duplicate_dropped: row["duplicate_dropped"] as number,
+    }));
+  }
+
+  async timeSpans(topics: readonly string[]): Promise<ReadonlyMap<string, TimeSpan>> {
+    const rows = await this.#database.query(timeSpans, [JSON.stringify(topics)]);
+    return new Map(
+      rows.map((row) => [
+        row["topic"] as string,
+        { first_timestamp: row["first_timestamp"] as string, last_timestamp: row["last_timestamp"] as string },
+      ]),
+    );
   }
 
   /** Known topics are bounded in number; a pattern is matched here, by the one definition of what it means. */

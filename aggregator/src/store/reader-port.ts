@@ -43,7 +43,55 @@ export interface EventsPage {
   readonly next: EventsCursor | undefined;
 }
 
+/** What is known of one identity. */
+export interface FoundEvent {
+  /** When the event was stored; ISO 8601. */
+  readonly received_at: string;
+  readonly shard: number;
+  readonly seq: number;
+  /** What was sent, as the members of a JSON object. Undefined: retention has taken it, and its identity is kept. */
+  readonly fields: string | undefined;
+  /** The winner's source as JSON text, as long as its event is there. */
+  readonly source: string | undefined;
+  /** Deliveries that were dropped, the newest first, as far as the audit holds them. */
+  readonly duplicates: readonly DroppedDelivery[];
+}
+
+export interface DroppedDelivery {
+  readonly verdict: "duplicate";
+  readonly received_at: string;
+  readonly shard: number;
+  readonly seq: number;
+  readonly source: string;
+  /** Null: not compared yet. */
+  readonly conflict: boolean | null;
+}
+
+export interface CountedTopic {
+  readonly topic: string;
+  readonly unique_processed: number;
+  readonly duplicate_dropped: number;
+}
+
+/** Of the events that are there: retention moves the first one on. */
+export interface TimeSpan {
+  readonly first_timestamp: string;
+  readonly last_timestamp: string;
+}
+
 export interface EventReader {
   /** @throws TooSlow where the rows that fit are too few to be found in time. */
   events(query: EventsQuery): Promise<EventsPage>;
+}
+
+export interface EventFinder {
+  /** Undefined: never stored. */
+  find(topic: string, eventId: string, duplicatesMax: number): Promise<FoundEvent | undefined>;
+}
+
+export interface TopicReader {
+  /** All topics, by name, with what was counted of them in all processes. */
+  topics(): Promise<readonly CountedTopic[]>;
+  /** Topics without events are left out. */
+  timeSpans(topics: readonly string[]): Promise<ReadonlyMap<string, TimeSpan>>;
 }

@@ -1,0 +1,57 @@
+/**
+ * `GET /events/{topic}/{event_id}`: one event, when and as which delivery it was stored, and what else was delivered
+ * under its identity and dropped. 410 where retention took the event: its identity is known for ever.
+ */
+import { DUPLICATES_SHOWN_MAX, eventIdFault, topicFault } from "@sekali/contract";
+import { RequestError } from "../problem.ts";
+import type { PathParameters, Route } from "../route.ts";
+import type { EventFinder, FoundEvent } from "../store/reader-port.ts";
+import type { Admission } from "./admission.ts";
+import { readParameters, unacceptable } from "./parameters.ts";
+
+const NO_PARAMETERS: ReadonlySet<string> = new Set();
+
+export class EventRoute {
+  readonly routes: readonly Route[] = [
+    { method: "GET", path: "/events/:topic/:event_id", handle: (request, path) => this.handle(request, path) },
+  ];
+  readonly #finder: EventFinder;
+  readonly #admission: Admission;
+
+  constructor(finder: EventFinder, admission: Admission) {
+    this.#finder = finder;
+    this.#admission = admission;
+  }
+
+  async handle(request: Request, path: PathParameters): Promise<Response> {
+    readParameters(request, NO_PARAMETERS);
+    const topic = judged("topic", path["topic"] ?? "", topicFault);
+    const eventId = judged("event_id", path["event_id"] ?? "", eventIdFault);
+    // One more than is shown tells whether there are more.
+    const found = await this.#admission.run("quick", () => this.#finder.find(topic, eventId, DUPLICATES_SHOWN_MAX + 1));
+    if (found === undefined) {
+      const detail = "No event of this topic and event_id has been stored.";
+      throw new RequestError({ status: 404, name: "unknown-event", title: "Unknown event", detail });
+    }
+    return new Response(render(found), { headers: { "content-type": "application/json" } });
+  }
+}
+
+function judged(name: string, value: string, faultOf: (value: string) => string | undefined): string {
+  const fault = faultOf(value);
+  if (fault !== undefined) throw unacceptable(`The path's \`${name}\` ${fault}.`);
+  return value;
+}
+
+/** @throws RequestError 410 where only the identity is left. */
+function render({ fields, source, received_at, shard, seq, duplicates }: FoundEvent): string {
+  if (fields === undefined || source === undefined) {
+    const detail = `The event was stored at ${received_at}; retention has taken it since. Its identity stays taken.`;
+    throw new RequestError({ status: 410, name: "expired", title: "Event has expired", detail });
+  }
+  const place = `"received_at":${JSON.stringify(received_at)},"shard":${shard},"seq":${seq}`;
+  const stored = `{"verdict":"stored",${place},"source":${source}}`;
+  const dropped = duplicates.slice(0, DUPLICATES_SHOWN_MAX).map((each) => JSON.stringify(each));
+  const hasMore = duplicates.length > DUPLICATES_SHOWN_MAX;
+  return `{${fields},${place},"deliveries":[${[stored, ...dropped].join(",")}],"more_deliveries":${hasMore}}`;
+}
