@@ -11,11 +11,13 @@ import type { PathParameters, Route } from "./route.ts";
 
 /** @returns an application whose `fetch` answers a Request with a Response. */
 export function createServer(routes: readonly Route[], log: Logger) {
-  const answer = async ({ handle }: Route, request: Request, params: PathParameters): Promise<Response> => {
+  const fail = (error: unknown): Response => problemResponse(problemOf(error) ?? internal(error, log));
+  const answer = ({ handle }: Route, request: Request, params: PathParameters): Response | Promise<Response> => {
     try {
-      return await handle(request, params);
+      const answered = handle(request, params);
+      return answered instanceof Promise ? answered.catch(fail) : answered;
     } catch (error) {
-      return problemResponse(problemOf(error) ?? internal(error, log));
+      return fail(error);
     }
   };
   const app = new Elysia({ name: "sekali", normalize: false, handler: { standardHostname: false } });

@@ -9,7 +9,7 @@ export async function readBody(request: Request, bytesMax: number): Promise<Uint
   const declared = request.headers.get("content-length");
   if (declared !== null) {
     if (Number(declared) > bytesMax) return "too_large";
-    return new Uint8Array(await request.arrayBuffer());
+    return request.bytes();
   }
   if (request.body === null) return new Uint8Array(0);
   const chunks: Uint8Array[] = [];

@@ -91,7 +91,7 @@ export class PublishRoute {
   }
 
   #findCrowdedTopics(events: readonly Identified[], isBatch: boolean): ProblemPlace[] {
-    const crowded = this.#topics.admit(topicsOf(events));
+    const crowded = this.#topics.admit(events.map((event) => event.topic));
     if (crowded.size === 0) return [];
     const places = events.flatMap(({ topic }, index) => {
       const pointer = isBatch ? `/${index}/topic` : "/topic";
@@ -101,12 +101,11 @@ export class PublishRoute {
   }
 }
 
-function* topicsOf(events: readonly Identified[]): Generator<string> {
-  for (const { topic } of events) yield topic;
-}
+/** Made once: a response copies it faster than it can be made of a literal. */
+const JSON_HEADERS = new Headers({ "content-type": "application/json" });
 
 function json(body: string): Response {
-  return new Response(body, { headers: { "content-type": "application/json" } });
+  return new Response(body, { headers: JSON_HEADERS });
 }
 
 /** A request line without a query is by far the most common, and is not parsed. */

@@ -9,6 +9,7 @@ import type { Logger } from "../ops/log.ts";
 import type { ShardStore } from "../store/port.ts";
 
 const REFRESH_INTERVAL_MS = 10_000;
+const NONE: ReadonlySet<string> = new Set();
 
 export class TopicRegistry {
   readonly #store: ShardStore;
@@ -41,12 +42,13 @@ export class TopicRegistry {
    * @returns the new topics for which there is no room; empty where all were let in.
    */
   admit(topics: Iterable<string>): ReadonlySet<string> {
-    const fresh = new Set<string>();
-    for (const topic of topics) if (!this.#known.has(topic)) fresh.add(topic);
+    let fresh: Set<string> | undefined;
+    for (const topic of topics) if (!this.#known.has(topic)) fresh = (fresh ?? new Set()).add(topic);
+    if (fresh === undefined) return NONE;
     const room = Math.max(0, this.topicsMax - this.#known.size);
     if (fresh.size > room) return new Set([...fresh].slice(room));
     for (const topic of fresh) this.#known.add(topic);
-    return new Set();
+    return NONE;
   }
 
   async #refresh(): Promise<void> {
