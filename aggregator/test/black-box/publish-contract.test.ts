@@ -276,7 +276,7 @@ describe("refused as a whole", () => {
 
   test("404: a path that is none, whatever the method", async () => {
     for (const [method, path] of [
-      ["GET", "/"],
+      ["GET", "/nowhere"],
       ["POST", "/publish/now"],
       ["GET", "/Stats"],
       ["GET", "/%2e%2e/etc"],
