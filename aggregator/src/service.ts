@@ -19,6 +19,7 @@ import type { Logger } from "./ops/log.ts";
 import { PartitionKeeper } from "./ops/partition-keeper.ts";
 import { WorkersRoute } from "./ops/workers-route.ts";
 import { Admission, READERS_MAX } from "./query/admission.ts";
+import { DuplicatesRoute } from "./query/duplicates-route.ts";
 import { EventRoute } from "./query/event-route.ts";
 import { EventsRoute } from "./query/events-route.ts";
 import { StatsRoute } from "./query/stats-route.ts";
@@ -31,7 +32,7 @@ import { createServer } from "./server.ts";
 import { awaitDependency } from "./startup.ts";
 import { PostgresAuditStore } from "./store/audit-store.ts";
 import { PostgresBatchStore } from "./store/batch-store.ts";
-import { Database } from "./store/database.ts";
+import { Database, INDEXES_ONLY } from "./store/database.ts";
 import { PostgresEventReader } from "./store/event-reader.ts";
 import { PostgresEventStore } from "./store/event-store.ts";
 import { PostgresFeedStore } from "./store/feed-store.ts";
@@ -119,9 +120,7 @@ class Parts implements Service {
       name: "worker",
       // One for each loop, and one for the audit.
       connectionsMax: config.workers + 1,
-      // Plans are kept for as long as a connection lasts: one that was made while a table was tiny must not read all
-      // of it when it has grown. All that workers look up has an index.
-      settings: { enable_seqscan: "off" },
+      settings: INDEXES_ONLY,
     });
     this.#feed = new Database({
       ...database(config),
@@ -201,7 +200,7 @@ class Parts implements Service {
   /** A process that only works takes no events and shows none; it reports all the same. */
   #routes(): readonly Route[] {
     const { roles, bodyBytesMax, batchEventsMax } = this.#config;
-    const stats = new StatsRoute(this.#events, this.#queue, () => ({ stuck: this.#pool.stuck }));
+    const stats = new StatsRoute(this.#events, this.#queue, this.#audit, () => ({ stuck: this.#pool.stuck }));
     const workers = new WorkersRoute(this.#events, this.#queue, this.#pool);
     const reporting = [...this.#health.routes, ...stats.routes, ...workers.routes];
     if (!roles.has("api")) return reporting;
@@ -212,6 +211,7 @@ class Parts implements Service {
       ...new EventsRoute(reader, admission).routes,
       ...new EventRoute(reader, admission).routes,
       ...new TopicsRoute(reader, admission).routes,
+      ...new DuplicatesRoute(new PostgresAuditStore(this.#readers), admission).routes,
       ...new SubscribeRoute(this.#followers).routes,
       ...new DashboardRoute().routes,
       ...reporting,

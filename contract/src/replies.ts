@@ -42,6 +42,12 @@ export const StatsReplySchema = Type.Object({
   queued: Count,
   lost: Count,
   topics: Type.Array(Type.String()),
+  /** The sources that resend most, among the newest dropped deliveries. */
+  resending: Type.Object({
+    duplicates: Count,
+    since: Type.Union([TimestampSchema, Type.Null()]),
+    sources: Type.Array(Type.Object({ source: Type.String(), duplicates: Count, conflicts: Count })),
+  }),
   uptime: Type.String({ pattern: "^\\d+:[0-5]\\d:[0-5]\\d$", description: "H:MM:SS" }),
 });
 export type StatsReply = Static<typeof StatsReplySchema>;
@@ -93,6 +99,23 @@ export const TopicRecordSchema = Type.Object({
   }),
 });
 export type TopicRecord = Static<typeof TopicRecordSchema>;
+
+/**
+ * One element of `GET /duplicates`: a delivery that was dropped. `conflict` is null until it has been compared with
+ * what is stored. A conflict carries what it said; its payload is null where it was larger than 64 KiB.
+ */
+export const DuplicateRecordSchema = Type.Object({
+  topic: TopicSchema,
+  event_id: EventIdSchema,
+  source: SourceSchema,
+  received_at: TimestampSchema,
+  shard: Count,
+  seq: Count,
+  conflict: Type.Union([Type.Boolean(), Type.Null()]),
+  timestamp: Type.Optional(TimestampSchema),
+  payload: Type.Optional(Type.Union([PayloadSchema, Type.Null()])),
+});
+export type DuplicateRecord = Static<typeof DuplicateRecordSchema>;
 
 /** One place that does not fit: a JSON pointer (RFC 6901) into the request's body, and what is wrong there. */
 export const ProblemPlaceSchema = Type.Object({ pointer: Type.String(), detail: Type.String() });

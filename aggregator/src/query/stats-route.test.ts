@@ -14,6 +14,8 @@ const count = (unique_processed: number, duplicate_dropped = 0, dead_lettered = 
   dead_lettered,
 });
 
+const NOBODY_RESENDS = { resending: async () => ({ duplicates: 0, since: null, sources: [] }) };
+
 function route(tally: Partial<Tally>, heads: Record<number, Position> = {}) {
   const queue = new MemoryQueue();
   for (const [shard, head] of Object.entries(heads)) queue.shard(Number(shard)).head = head;
@@ -26,7 +28,7 @@ function route(tally: Partial<Tally>, heads: Record<number, Position> = {}) {
     },
     ping: () => Promise.reject(new Error("not asked")),
   };
-  return { store, queue, calls, stats: new StatsRoute(store, queue, () => ({ stuck: [] })) };
+  return { store, queue, calls, stats: new StatsRoute(store, queue, NOBODY_RESENDS, () => ({ stuck: [] })) };
 }
 
 async function ask(stats: StatsRoute): Promise<Record<string, unknown>> {

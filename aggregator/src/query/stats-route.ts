@@ -7,8 +7,12 @@
  */
 import type { Queue } from "../queue/port.ts";
 import type { Route } from "../route.ts";
+import type { AuditReader, Resending } from "../store/audit-port.ts";
 import type { EventStore, TopicCount } from "../store/port.ts";
 import type { Stuck } from "../worker/shard-worker.ts";
+
+/** Who resends changes slowly and takes some milliseconds to find out: not anew for each of many readers. */
+const RESENDING_KEPT_MS = 2000;
 
 export interface StatsExtras {
   readonly stuck: readonly Stuck[];
@@ -18,12 +22,15 @@ export class StatsRoute {
   readonly routes: readonly Route[] = [{ method: "GET", path: "/stats", handle: () => this.handle() }];
   readonly #store: EventStore;
   readonly #queue: Queue;
+  readonly #audit: Pick<AuditReader, "resending">;
   readonly #extras: () => StatsExtras;
   readonly #startedAtMs = performance.now();
+  #resending: { readonly answer: Promise<Resending>; readonly askedAtMs: number } | undefined;
 
-  constructor(store: EventStore, queue: Queue, extras: () => StatsExtras) {
+  constructor(store: EventStore, queue: Queue, audit: Pick<AuditReader, "resending">, extras: () => StatsExtras) {
     this.#store = store;
     this.#queue = queue;
+    this.#audit = audit;
     this.#extras = extras;
   }
 
@@ -31,6 +38,7 @@ export class StatsRoute {
     const tally = await this.#store.tally();
     const shards = [...tally.positions.keys()];
     const heads = shards.length === 0 ? [] : await this.#queue.heads(shards);
+    const resending = await this.#findResending();
     let queued = 0;
     shards.forEach((shard, index) => {
       queued += Math.max(0, (heads[index]?.seq ?? 0) - (tally.positions.get(shard)?.seq ?? 0));
@@ -53,8 +61,21 @@ export class StatsRoute {
       topics: named.map(([topic]) => topic),
       uptime: formatUptime(performance.now() - this.#startedAtMs),
       topic_counts: Object.fromEntries(named),
+      resending,
       stuck_shards: this.#extras().stuck.map(describeStuck),
     });
+  }
+
+  async #findResending(): Promise<Resending> {
+    const kept = this.#resending;
+    const now = performance.now();
+    if (kept !== undefined && now - kept.askedAtMs < RESENDING_KEPT_MS) return kept.answer;
+    const asked = { answer: this.#audit.resending(), askedAtMs: now };
+    this.#resending = asked;
+    asked.answer.catch(() => {
+      if (this.#resending === asked) this.#resending = undefined;
+    });
+    return asked.answer;
   }
 }
 

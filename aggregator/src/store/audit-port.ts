@@ -50,6 +50,40 @@ export interface AuditJudge {
   conflicts(places: readonly AuditPlace[]): Promise<readonly Conflict[]>;
 }
 
+export interface DuplicatesQuery {
+  /** A topic or a pattern of topics without a fault, see `compileTopicPattern`. */
+  readonly topic: string | undefined;
+  readonly source: string | undefined;
+  /** ISO 8601, of the arrival: inclusive and exclusive. */
+  readonly since: string | undefined;
+  readonly until: string | undefined;
+  readonly conflict: boolean | undefined;
+  readonly limit: number;
+  readonly after: AuditPlace | undefined;
+}
+
+export interface DuplicatesPage {
+  /** Each row as JSON text of a `DuplicateRecord`. */
+  readonly rows: readonly string[];
+  /** Where the next page begins. A page looks at so many rows at most: it may be short, or empty, and not the last. */
+  readonly next: AuditPlace | undefined;
+}
+
+/** Who resends, among the newest dropped deliveries. */
+export interface Resending {
+  /** Deliveries that were looked at, and since when the oldest of them; null where there is none. */
+  readonly duplicates: number;
+  readonly since: string | null;
+  /** Those with most first. */
+  readonly sources: readonly { readonly source: string; readonly duplicates: number; readonly conflicts: number }[];
+}
+
+/** For readers. */
+export interface AuditReader {
+  duplicates(query: DuplicatesQuery): Promise<DuplicatesPage>;
+  resending(): Promise<Resending>;
+}
+
 /** For housekeeping. */
 export interface AuditKeeping {
   /** Makes the audit's partitions of the coming days. */

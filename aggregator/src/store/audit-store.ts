@@ -1,19 +1,42 @@
 /** The audit of duplicates in Postgres: judging what could not be judged at once, showing, and keeping it bounded. */
-import type { AuditJudge, AuditKeeping, AuditPlace, Conflict, Judgement } from "./audit-port.ts";
+import { isWildcard } from "@sekali/contract";
+import type {
+  AuditJudge,
+  AuditKeeping,
+  AuditPlace,
+  AuditReader,
+  Conflict,
+  DuplicatesPage,
+  DuplicatesQuery,
+  Judgement,
+  Resending,
+} from "./audit-port.ts";
 import type { Database, Row } from "./database.ts";
 import conflicts from "./sql/conflicts.sql" with { type: "text" };
+import conflictsInOrder from "./sql/conflicts-in-order.sql" with { type: "text" };
+import duplicatesInOrder from "./sql/duplicates-in-order.sql" with { type: "text" };
 import judgeDuplicates from "./sql/judge-duplicates.sql" with { type: "text" };
+import renderDuplicates from "./sql/render-duplicates.sql" with { type: "text" };
+import resending from "./sql/resending.sql" with { type: "text" };
 
 const JUDGED_ROWS_MAX = 1000;
 /** As much as `store-batch.sql` keeps of a dropped one. */
 const PAYLOAD_BYTES_MAX = 64 * 1024;
+/**
+ * Topic and source have no index here: it would cost every dropped delivery, and few ask. A page looks at no more rows
+ * than this, some 50 ms of reading, and the next one goes on from there.
+ */
+const PAGE_LOOKS_AT_ROWS_MAX = 50_000;
+const PAGE_BYTES_MAX = 8 * 1024 * 1024;
+const RESENDING_DELIVERIES = 10_000;
+const RESENDING_SOURCES_MAX = 10;
 const PARTITIONS_AHEAD_DAYS = 7;
 /** Planning costs time for each partition: beyond a quarter of a year, months do. */
 const RETENTION_BY_DAY_DAYS_MAX = 92;
 /** Rows are counted before they are dropped, by a process that does nothing else meanwhile. */
 const KEEPING_TIMEOUT_MS = 10 * 60_000;
 
-export class PostgresAuditStore implements AuditJudge, AuditKeeping {
+export class PostgresAuditStore implements AuditJudge, AuditReader, AuditKeeping {
   readonly #database: Database;
 
   constructor(database: Database) {
@@ -34,6 +57,47 @@ export class PostgresAuditStore implements AuditJudge, AuditKeeping {
     return rows.map(toConflict);
   }
 
+  async duplicates(query: DuplicatesQuery): Promise<DuplicatesPage> {
+    const { topic, source, conflict, limit, after } = query;
+    const isPattern = topic !== undefined && isWildcard(topic);
+    const place =
+      after === undefined ? [null, null, null] : [after.received_at, String(after.shard), String(after.seq)];
+    const rows = await this.#database.query(
+      `${conflict === true ? conflictsInOrder : duplicatesInOrder}${renderDuplicates}`,
+      [
+        query.since ?? null,
+        query.until ?? null,
+        ...place,
+        PAGE_LOOKS_AT_ROWS_MAX,
+        isPattern ? null : (topic ?? null),
+        isPattern ? toRegularExpression(topic) : null,
+        source ?? null,
+        conflict === undefined ? null : String(conflict),
+        // One row more than asked for tells whether there is a next page.
+        limit + 1,
+        PAGE_BYTES_MAX,
+      ],
+    );
+    const found = rows.filter((row) => row["record"] !== null);
+    const page = found.slice(0, limit).filter((row) => row["is_beyond"] !== true);
+    const last = page.at(-1);
+    if (page.length < found.length && last !== undefined) {
+      return { rows: page.map(toRecord), next: toPlace(last) };
+    }
+    const ended = (rows[0]?.["ended_at"] ?? undefined) as readonly [string, string, string] | undefined;
+    const next = ended && { received_at: ended[0], shard: Number(ended[1]), seq: Number(ended[2]) };
+    return { rows: page.map(toRecord), next };
+  }
+
+  async resending(): Promise<Resending> {
+    const [row] = await this.#database.query(resending, [RESENDING_DELIVERIES, RESENDING_SOURCES_MAX]);
+    return {
+      duplicates: row?.["duplicates"] as number,
+      since: row?.["since"] as string | null,
+      sources: row?.["sources"] as Resending["sources"],
+    };
+  }
+
   async makeAuditPartitions(retentionDays: number): Promise<number> {
     const byDay = retentionDays <= RETENTION_BY_DAY_DAYS_MAX;
     const [made] = await this.#database.query(`SELECT make_audit_partitions(${byDay}, ${PARTITIONS_AHEAD_DAYS}) AS n`);
@@ -47,6 +111,23 @@ export class PostgresAuditStore implements AuditJudge, AuditKeeping {
       return row?.["n"] as number;
     }, KEEPING_TIMEOUT_MS);
   }
+}
+
+function toRecord(row: Row): string {
+  return row["record"] as string;
+}
+
+function toPlace(row: Row): AuditPlace {
+  return { received_at: row["received_at"] as string, shard: row["shard"] as number, seq: row["seq"] as number };
+}
+
+/** A pattern of topics in Postgres's words: what `compileTopicPattern` matches, and nothing else. */
+function toRegularExpression(pattern: string): string {
+  const tokens = pattern.split(".").map((token) => {
+    if (token === "*") return "[^.]+";
+    return token === ">" ? ".+" : token.replace(/[!-/:-@[-`{-~]/g, "\\$&");
+  });
+  return `^${tokens.join("\\.")}$`;
 }
 
 function toConflict(row: Row): Conflict {

@@ -33,6 +33,12 @@ const OWN_CHECKS = new Set([
 ]);
 const OWN_TABLES = /^(identities|events\w*|duplicates\w*)$/;
 
+/**
+ * For sessions that only look things up. Plans are kept for as long as a connection lasts: one that was made while a
+ * table was tiny must not read all of it when it has grown. All that workers look up has an index.
+ */
+export const INDEXES_ONLY = { enable_seqscan: "off" } as const;
+
 export interface DatabaseOptions {
   readonly url: string;
   readonly schema: string;

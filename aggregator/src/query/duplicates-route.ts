@@ -1,0 +1,76 @@
+/**
+ * `GET /duplicates`: deliveries that were dropped, newest arrival first. Why was mine dropped, and did it say the same?
+ *
+ * Pages follow each other by a keyset cursor, as those of `/events`. A page looks at a bounded number of rows, so with
+ * a filter that few rows pass it may be short, even empty, and still have a next one: the `Link` header decides.
+ */
+import { sourceFault, timestampFault, topicPatternFault } from "@sekali/contract";
+import type { Route } from "../route.ts";
+import type { AuditPlace, AuditReader, DuplicatesQuery } from "../store/audit-port.ts";
+import type { Admission, Effort } from "./admission.ts";
+import { decodeCursor, encodeCursor, nextLink, readLimit, readParameters, unacceptable } from "./parameters.ts";
+
+const PARAMETERS = new Set(["topic", "source", "since", "until", "conflict", "limit", "cursor"]);
+
+export class DuplicatesRoute {
+  readonly routes: readonly Route[] = [
+    { method: "GET", path: "/duplicates", handle: (request) => this.handle(request) },
+  ];
+  readonly #audit: Pick<AuditReader, "duplicates">;
+  readonly #admission: Admission;
+
+  constructor(audit: Pick<AuditReader, "duplicates">, admission: Admission) {
+    this.#audit = audit;
+    this.#admission = admission;
+  }
+
+  async handle(request: Request): Promise<Response> {
+    const parameters = readParameters(request, PARAMETERS);
+    const query = readQuery(parameters);
+    const page = await this.#admission.run(effortOf(query), () => this.#audit.duplicates(query));
+    const headers: Record<string, string> = { "content-type": "application/json" };
+    if (page.next !== undefined) {
+      const { received_at, shard, seq } = page.next;
+      headers["link"] = nextLink("/duplicates", parameters, encodeCursor([received_at, String(shard), String(seq)]));
+    }
+    return new Response(`[${page.rows.join(",")}]`, { headers });
+  }
+}
+
+/** The order of arrival and conflicts have an index; anything else is compared with one row after the other. */
+function effortOf({ topic, source, conflict }: DuplicatesQuery): Effort {
+  return topic === undefined && source === undefined && conflict !== false ? "quick" : "walk";
+}
+
+function readQuery(parameters: URLSearchParams): DuplicatesQuery {
+  const checked = (name: string, faultOf: (text: string) => string | undefined) => {
+    const text = parameters.get(name);
+    const fault = text === null ? undefined : faultOf(text);
+    if (fault !== undefined) throw unacceptable(`The query parameter \`${name}\` ${fault}.`);
+    return text ?? undefined;
+  };
+  const conflict = checked("conflict", (text) => (/^(true|false)$/.test(text) ? undefined : "takes true or false"));
+  const cursor = parameters.get("cursor");
+  return {
+    topic: checked("topic", topicPatternFault),
+    source: checked("source", sourceFault),
+    since: checked("since", timestampFault),
+    until: checked("until", timestampFault),
+    conflict: conflict === undefined ? undefined : conflict === "true",
+    limit: readLimit(parameters.get("limit")),
+    after: cursor === null ? undefined : readCursor(cursor),
+  };
+}
+
+function readCursor(text: string): AuditPlace {
+  const [received_at = "", shard, seq] = decodeCursor(text, [timestampFault, shardFault, seqFault]);
+  return { received_at, shard: Number(shard), seq: Number(seq) };
+}
+
+function shardFault(text: string): string | undefined {
+  return /^\d{1,9}$/.test(text) ? undefined : "must be the number of a shard";
+}
+
+function seqFault(text: string): string | undefined {
+  return /^\d{1,15}$/.test(text) ? undefined : "must be a seq";
+}
