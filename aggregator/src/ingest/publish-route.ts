@@ -65,16 +65,6 @@ export class PublishRoute {
 
   async #read(request: Request): Promise<AcceptedBody> {
     const bytes = await readBody(request, this.#limits.bodyBytesMax);
-    if (bytes === "too_large") {
-      throw new RequestError({
-        status: 413,
-        name: "body-too-large",
-        title: "Body too large",
-        detail: `A body may have at most ${this.#limits.bodyBytesMax} bytes; send the events in several requests.`,
-        // What was not read would be taken for the next request.
-        headers: { connection: "close" },
-      });
-    }
     const parsed = parsePublishBody(bytes, this.#limits);
     if (!parsed.ok) throw new RequestError(refusalProblem(parsed));
     const crowded = this.#findCrowdedTopics(parsed.events, parsed.isBatch);
