@@ -158,7 +158,7 @@ test("two with different numbers of shards work side by side (P3)", async () => 
 });
 
 test("a process without the role api takes no events and shows none, and reports all the same", async () => {
-  await using stack = await openStack();
+  stack = await openStack();
   const worker = await stack.start({ ROLES: "worker" });
   const status = async (path: string, method = "GET") => (await fetch(`${worker.url}${path}`, { method })).status;
   expect(
