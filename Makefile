@@ -54,8 +54,8 @@ stress: $(if $(filter $(OWN_STACK),$(PROFILE)),native)
 stress: node_modules/.installed ## Load and race what runs, then recount (PROFILE=reads|spike|overload|restart …)
 	@$(LOAD) $(or $(PROFILE),stress races)
 
-soak: ## The same for ten minutes at an even pace
-	@$(MAKE) --no-print-directory stress PROFILE=soak
+soak: native ## Half an hour at two thirds of the peak: does anything grow that should not (SOAK_MINUTES=30)
+	@SEKALI_BINARY='$(CURDIR)/dist/aggregator' $(BUN) loadtest/src/main.ts endurance
 
 races: ## Many callers send the same event in the same instant, to two aggregators of their own
 	@$(MAKE) --no-print-directory stress PROFILE=races-apart

@@ -1,6 +1,6 @@
 /**
- * `bun loadtest/src/main.ts [profile … | bench]`. The only file here that reads the environment, handles signals and
- * exits.
+ * `bun loadtest/src/main.ts [profile … | bench | endurance]`. The only file here that reads the environment, handles
+ * signals and exits.
  *
  *   TARGET_URL    the service (several, separated by commas, where aggregators share the work; default
  *                 http://127.0.0.1:8080)
@@ -11,6 +11,7 @@
  *   BENCH_GROWTH=1        with the cost as it grows, too: about ten minutes more
  *   BENCH_GROWTH_EVENTS   how many events are present then (1000000,5000000)
  *   BENCH_ONLY            which parts of it, by name
+ *   SOAK_MINUTES          how long the soak takes (30)
  *
  * Exits 0 when every figure agreed and every threshold was kept, 1 when not, 2 for wrong usage, 130 when
  * interrupted.
@@ -21,6 +22,8 @@ import { runBench } from "./bench/bench.ts";
 import { benchPage, benchTable } from "./bench/bench-report.ts";
 import type { BenchOptions } from "./bench/setting.ts";
 import { SUBJECTS, type Subject } from "./bench/subjects.ts";
+import { soak } from "./soak/soak.ts";
+import { soakPage, soakTable } from "./soak/soak-report.ts";
 import { page } from "./stress/html.ts";
 import { table } from "./stress/report.ts";
 import type { DatabasePlace } from "./stress/rows.ts";
@@ -38,7 +41,8 @@ function usage(problem: string): never {
 
 usage: bun loadtest/src/main.ts [profile …]   (stress when none is named)
 ${known}
-  bench        how near the limits: beside a bare echo, Postgres alone and a naive design`,
+  bench        how near the limits: beside a bare echo, Postgres alone and a naive design
+  endurance    SOAK_MINUTES at two thirds of the peak: does anything grow that should not`,
   );
   process.exit(2);
 }
@@ -142,6 +146,18 @@ async function bench(signal: AbortSignal): Promise<void> {
   say(`\n${benchTable(result)}\n\nchart  ${stem}.html\ndata   ${stem}.json`);
 }
 
+async function endure(signal: AbortSignal): Promise<boolean> {
+  // The streams keep a tail of a minute: only after that can they be flat.
+  const minutes = wholeNumber("SOAK_MINUTES", 5, 30);
+  const binary = process.env["SEKALI_BINARY"] || undefined;
+  const report = await soak({ minutes, root: ROOT, binary, signal }, say);
+  const stem = join(ROOT, "loadtest", "reports", `soak-${report.began_at.slice(0, 19).replaceAll(":", "")}`);
+  await Bun.write(`${stem}.json`, `${JSON.stringify(report, null, 2)}\n`);
+  await Bun.write(`${stem}.html`, soakPage(report));
+  say(`\n${soakTable(report)}\n\nreport  ${stem}.html\ndata    ${stem}.json`);
+  return report.passed;
+}
+
 const stopping = new AbortController();
 process.on("SIGINT", () => stopping.abort());
 process.on("SIGTERM", () => stopping.abort());
@@ -159,6 +175,9 @@ async function main(names: readonly string[]): Promise<number> {
   if (names.length === 1 && names[0] === "bench") {
     await bench(stopping.signal);
     return 0;
+  }
+  if (names.length === 1 && names[0] === "endurance") {
+    return (await endure(stopping.signal)) ? 0 : 1;
   }
   const profiles = names.map(
     (named) => PROFILES.find(({ name }) => name === named) ?? usage(`no profile is called ${named}`),

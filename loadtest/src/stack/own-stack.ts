@@ -4,7 +4,7 @@
  */
 import { freePort, type Server, startPostgres, startRedis } from "@sekali/native";
 import type { OwnStack } from "../../k6/profiles.ts";
-import { aggregatorCommand, aggregatorEnvironment, launch, type Program } from "./program.ts";
+import { aggregatorCommand, aggregatorEnvironment, type Backing, launch, type Program } from "./program.ts";
 
 /** Of the schema and of the keys. */
 const NAME = "load";
@@ -18,13 +18,15 @@ export interface StackPlace {
 
 export class RunningStack {
   readonly database: { readonly url: string; readonly schema: string };
+  readonly redis_url: string;
   readonly #servers: readonly Server[];
   readonly #programs: Program[] = [];
   readonly #restart: (index: number) => Promise<Program>;
 
-  private constructor(servers: readonly Server[], postgres_url: string, restart: (index: number) => Promise<Program>) {
+  private constructor(servers: readonly Server[], backing: Backing, restart: (index: number) => Promise<Program>) {
     this.#servers = servers;
-    this.database = { url: postgres_url, schema: NAME };
+    this.redis_url = backing.redis_url;
+    this.database = { url: backing.postgres_url, schema: NAME };
     this.#restart = restart;
   }
 
@@ -46,7 +48,7 @@ export class RunningStack {
         log,
       });
     };
-    const stack = new RunningStack([redis, postgres], postgres.url, startAt);
+    const stack = new RunningStack([redis, postgres], backing, startAt);
     try {
       // One after the other: only the first has anything to migrate.
       for (let index = 0; index < plan.aggregators.length; index += 1) {

@@ -1,9 +1,10 @@
 /** The report as one page that needs nothing else: no script, no font, no picture from anywhere. */
 import { type Line, lineChart } from "../chart.ts";
 import { escaped, htmlPage, row, tag } from "../markup.ts";
+import type { Check } from "./recount.ts";
 import { facts, type Report, verdict } from "./report.ts";
 
-const STYLE = `
+export const STYLE = `
   :root { color-scheme: light; --ink: #1c2430; --soft: #5d6b7e; --rule: #dfe4ea; --good: #187a4b; --bad: #b3261e; }
   body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: #fff; }
   body { max-width: 1080px; margin: 28px auto; padding: 0 24px; }
@@ -66,16 +67,19 @@ function resultRow(passed: boolean, name: string, expected: string, found: strin
   );
 }
 
-function results(report: Report): string {
+/** What was expected and what was found, with a mark for each. */
+export function resultTable(checks: readonly Check[]): string {
   const figure = { class: "figure" };
   const head = [tag("th", {}, ""), tag("th", {}, "figure"), tag("th", figure, "expected"), tag("th", figure, "found")];
-  return tag(
-    "table",
-    {},
-    tag("tr", {}, ...head),
-    ...report.checks.map(({ name, expected, found, passed }) => resultRow(passed, name, expected, found)),
-    ...report.crossed.map(({ metric, threshold, found }) => resultRow(false, metric, threshold, found)),
-  );
+  const rows = checks.map(({ name, expected, found, passed }) => resultRow(passed, name, expected, found));
+  return tag("table", {}, tag("tr", {}, ...head), ...rows);
+}
+
+function results({ checks, crossed }: Report): string {
+  const thresholds = crossed.map(({ metric, threshold, found }) => {
+    return { name: metric, expected: threshold, found, passed: false };
+  });
+  return resultTable([...checks, ...thresholds]);
 }
 
 export function page(report: Report): string {
