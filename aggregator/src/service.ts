@@ -10,6 +10,7 @@
 import type { Config } from "./config.ts";
 import { DashboardRoute } from "./dashboard/dashboard-route.ts";
 import { Batcher } from "./ingest/batcher.ts";
+import { DeadLetterRoutes } from "./ingest/dead-letter-routes.ts";
 import { PublishRoute } from "./ingest/publish-route.ts";
 import { ShardKeeper } from "./ingest/shard-keeper.ts";
 import { TopicRegistry } from "./ingest/topic-registry.ts";
@@ -33,6 +34,7 @@ import { awaitDependency } from "./startup.ts";
 import { PostgresAuditStore } from "./store/audit-store.ts";
 import { PostgresBatchStore } from "./store/batch-store.ts";
 import { Database, INDEXES_ONLY } from "./store/database.ts";
+import { PostgresDeadLetterStore } from "./store/dead-letter-store.ts";
 import { PostgresEventReader } from "./store/event-reader.ts";
 import { PostgresEventStore } from "./store/event-store.ts";
 import { PostgresFeedStore } from "./store/feed-store.ts";
@@ -206,8 +208,10 @@ class Parts implements Service {
     if (!roles.has("api")) return reporting;
     const reader = new PostgresEventReader(this.#readers);
     const admission = new Admission();
+    const publish = new PublishRoute(this.#batcher, this.#verdicts, this.#topics, { bodyBytesMax, batchEventsMax });
     return [
-      ...new PublishRoute(this.#batcher, this.#verdicts, this.#topics, { bodyBytesMax, batchEventsMax }).routes,
+      ...publish.routes,
+      ...new DeadLetterRoutes(new PostgresDeadLetterStore(this.#api), this.#batcher, publish).routes,
       ...new EventsRoute(reader, admission).routes,
       ...new EventRoute(reader, admission).routes,
       ...new TopicsRoute(reader, admission).routes,

@@ -39,6 +39,8 @@ export const StatsReplySchema = Type.Object({
   duplicate_dropped: Count,
   conflicts: Count,
   dead_lettered: Count,
+  /** Of the dead-lettered: what is neither replayed nor deleted. */
+  dead_letters_open: Count,
   queued: Count,
   lost: Count,
   topics: Type.Array(Type.String()),
@@ -116,6 +118,25 @@ export const DuplicateRecordSchema = Type.Object({
   payload: Type.Optional(Type.Union([PayloadSchema, Type.Null()])),
 });
 export type DuplicateRecord = Static<typeof DuplicateRecordSchema>;
+
+/**
+ * One element of `GET /dead-letters`. `GET /dead-letters/{shard}/{seq}` adds what was sent: `raw`, or `raw_base64`
+ * where it is not UTF-8, and neither where it is deleted.
+ */
+export const DeadLetterSchema = Type.Object({
+  shard: Count,
+  seq: Count,
+  deliveries: Type.Integer({ minimum: 1 }),
+  sqlstate: Type.String(),
+  reason: Type.String(),
+  dead_at: TimestampSchema,
+  state: Type.Union([Type.Literal("kept"), Type.Literal("replayed"), Type.Literal("deleted")]),
+  resolved_at: Type.Union([TimestampSchema, Type.Null()]),
+  bytes: Type.Union([Count, Type.Null()]),
+  raw: Type.Optional(Type.String()),
+  raw_base64: Type.Optional(Type.String()),
+});
+export type DeadLetterReply = Static<typeof DeadLetterSchema>;
 
 /** One place that does not fit: a JSON pointer (RFC 6901) into the request's body, and what is wrong there. */
 export const ProblemPlaceSchema = Type.Object({ pointer: Type.String(), detail: Type.String() });

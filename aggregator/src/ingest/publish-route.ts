@@ -45,8 +45,7 @@ export class PublishRoute {
 
   async handle(request: Request): Promise<Response> {
     const ack = readAck(request.url);
-    requireJson(request.headers.get("content-type"));
-    const body = await this.#read(request);
+    const body = await this.read(request);
     const count = body.events.length;
     const receipt = count === 0 ? undefined : await this.#batcher.submit(body.text, count);
     if (ack === "queued") return json(`{"status":"queued","count":${count}}`);
@@ -63,8 +62,15 @@ export class PublishRoute {
     return json(JSON.stringify(reply));
   }
 
-  async #read(request: Request): Promise<AcceptedBody> {
+  /** The events of a request's body. @throws RequestError saying what is wrong with it. */
+  async read(request: Request): Promise<AcceptedBody> {
+    requireJson(request.headers.get("content-type"));
     const bytes = await readBody(request, this.#limits.bodyBytesMax);
+    return this.judge(bytes);
+  }
+
+  /** The events that a text holds. @throws RequestError saying what is wrong with it. */
+  judge(bytes: Uint8Array): AcceptedBody {
     const parsed = parsePublishBody(bytes, this.#limits);
     if (!parsed.ok) throw new RequestError(refusalProblem(parsed));
     const crowded = this.#findCrowdedTopics(parsed.events, parsed.isBatch);

@@ -43,6 +43,8 @@ function* checkRows(recount: Recount, keepsEverything: boolean): Generator<Check
   yield check("duplicates in the audit are as many as counted", all.duplicate_dropped, audited.duplicates);
   yield check("conflicts in the audit are as many as counted", all.conflicts, audited.conflicts);
   yield check("dead letters are as many as counted", all.dead_lettered, recount.deadLetters);
+  const { deadResolved } = recount;
+  yield check("resolved dead letters are as many as counted", deadResolved.counted, deadResolved.rows);
   yield check("events without the identity that let them in", 0, recount.strayEvents);
   if (keepsEverything) yield check("events are as many as identities", recount.identities, recount.events);
   for (const { shard, position, counted, lostInGaps } of recount.shards) {

@@ -8,6 +8,7 @@ const NOW = 1_000_000;
 const TALLY: Tally = {
   topics: new Map(),
   lost: 0,
+  deadOpen: 0,
   positions: new Map([
     [3, { epoch: 1, seq: 20 }],
     [0, { epoch: 2, seq: 7 }],

@@ -24,7 +24,7 @@ function route(tally: Partial<Tally>, heads: Record<number, Position> = {}) {
   const store: EventStore = {
     async tally() {
       calls.push("tally");
-      return { topics: new Map(), positions: new Map(), lost: 0, ...tally };
+      return { topics: new Map(), positions: new Map(), lost: 0, deadOpen: 0, ...tally };
     },
     ping: () => Promise.reject(new Error("not asked")),
   };

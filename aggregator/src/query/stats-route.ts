@@ -56,6 +56,7 @@ export class StatsRoute {
       duplicate_dropped: duplicate,
       conflicts: sum("conflicts"),
       dead_lettered: dead,
+      dead_letters_open: tally.deadOpen,
       queued,
       lost: tally.lost,
       topics: named.map(([topic]) => topic),

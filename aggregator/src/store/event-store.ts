@@ -27,6 +27,7 @@ export class PostgresEventStore implements EventStore, StoreKeeping {
       topics: new Map(topics.map(({ topic, ...count }) => [topic, count])),
       positions: new Map(positions.map(({ shard, ...position }) => [shard, position])),
       lost: row?.["lost"] as number,
+      deadOpen: row?.["dead_open"] as number,
     };
   }
 
@@ -67,6 +68,7 @@ export class PostgresEventStore implements EventStore, StoreKeeping {
       events: row["events"] as number,
       strayEvents: row["strays"] as number,
       deadLetters: row["dead_letters"] as number,
+      deadResolved: row["dead_resolved"] as Recount["deadResolved"],
       audited: row["audited"] as Recount["audited"],
       counted: row["counted"] as TopicCount,
       shards: (row["shards"] as readonly ShardRow[]).map((shard) => ({

@@ -10,6 +10,7 @@
  */
 import once from "../../migrations/0001-once.sql" with { type: "text" };
 import audit from "../../migrations/0002-audit.sql" with { type: "text" };
+import deadLetters from "../../migrations/0003-dead-letters.sql" with { type: "text" };
 import feed from "../../migrations/0005-feed.sql" with { type: "text" };
 import type { Database, Transaction } from "./database.ts";
 
@@ -21,6 +22,7 @@ export interface Migration {
 export const MIGRATIONS: readonly Migration[] = [
   { name: "0001-once", text: once },
   { name: "0002-audit", text: audit },
+  { name: "0003-dead-letters", text: deadLetters },
   { name: "0005-feed", text: feed },
 ];
 
@@ -89,6 +91,7 @@ export async function grant(database: Database, schema: string, role: string): P
       `GRANT SELECT ON duplicates_default, audit_forgotten TO ${quoted}`,
       `GRANT SELECT, INSERT ON identities, events, dead_letters, duplicates TO ${quoted}`,
       // Judging: whether it is a conflict, and to forget what was only kept to find that out.
+      `GRANT UPDATE (state, resolved_at, raw) ON dead_letters TO ${quoted}`,
       `GRANT UPDATE (conflict, content_hash, "timestamp", payload) ON duplicates TO ${quoted}`,
       `GRANT SELECT, INSERT, UPDATE ON positions, counters, losses, epochs TO ${quoted}`,
       `GRANT EXECUTE ON FUNCTION make_partitions(boolean, integer), drop_expired_partitions(integer) TO ${quoted}`,

@@ -138,6 +138,8 @@ export interface Tally {
   readonly topics: ReadonlyMap<string, TopicCount>;
   readonly positions: ReadonlyMap<number, Position>;
   readonly lost: number;
+  /** Deliveries in dead letters that are neither replayed nor deleted. */
+  readonly deadOpen: number;
 }
 
 /** For those who count. Reading events is `reader-port.ts`. */
@@ -152,6 +154,8 @@ export interface Recount {
   readonly events: number;
   readonly counted: TopicCount;
   readonly deadLetters: number;
+  /** Deliveries in dead letters that are replayed or deleted: of the rows, and as counted. */
+  readonly deadResolved: { readonly rows: number; readonly counted: number };
   /** Rows of the audit, with what its retention has taken. */
   readonly audited: { readonly duplicates: number; readonly conflicts: number };
   readonly shards: readonly {

@@ -75,6 +75,13 @@ const INVARIANTS = `
   FULL JOIN (SELECT shard, sum(deliveries) AS kept FROM dead_letters GROUP BY shard) d USING (shard)
   WHERE coalesce(counted, 0) <> coalesce(kept, 0)
   UNION ALL
+  SELECT 'shard ' || shard || ' has ' || counted || ' dead deliveries resolved and ' || rows || ' rows of them'
+  FROM (SELECT shard, sum(dead_resolved) AS counted FROM counters GROUP BY shard) c
+  FULL JOIN (
+    SELECT shard, sum(deliveries) FILTER (WHERE state <> 'kept') AS rows FROM dead_letters GROUP BY shard
+  ) d USING (shard)
+  WHERE coalesce(counted, 0) <> coalesce(rows, 0)
+  UNION ALL
   SELECT 'identity ' || i.event_id || ' lies beyond the position of its shard'
   FROM identities i LEFT JOIN positions p USING (shard) WHERE p.shard IS NULL OR i.seq > p.seq OR i.seq < 1
   UNION ALL

@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { PostgresAuditStore } from "../../src/store/audit-store.ts";
 import { PostgresBatchStore } from "../../src/store/batch-store.ts";
 import type { Database } from "../../src/store/database.ts";
+import { PostgresDeadLetterStore } from "../../src/store/dead-letter-store.ts";
 import { PostgresEventReader } from "../../src/store/event-reader.ts";
 import { PostgresEventStore } from "../../src/store/event-store.ts";
 import { grant, MIGRATIONS, MigrationError, migrate, readInstallation } from "../../src/store/migrations.ts";
@@ -88,6 +89,8 @@ async function serve(database: Database, schema: Schema): Promise<void> {
   await events.keepPartitions(undefined);
   await events.keepPartitions(30);
   const audit = new PostgresAuditStore(database);
+  expect(await audit.judge(1)).toMatchObject({ judged: 0 });
+  expect(await audit.conflicts([])).toEqual([]);
   await audit.makeAuditPartitions(30);
   await audit.dropExpiredAudit(30);
   await shards.takeUp(0, async (row) => {
@@ -107,6 +110,9 @@ async function serve(database: Database, schema: Schema): Promise<void> {
     unique: 1,
     duplicates: 1,
   });
+  const letters = new PostgresDeadLetterStore(database);
+  expect((await letters.deadLetters({ resolved: false, limit: 5, after: undefined })).records).toHaveLength(1);
+  expect(await letters.resolve({ shard: 0, seq: 3 }, "deleted")).toBe(true);
   expect(await batches.examine(text, 1)).toHaveLength(1);
   expect(await batches.skipGap(0, { epoch: 1, seq: 3, fence: standing.fence }, { epoch: 1, seq: 5 })).toBe(true);
   const identities = [event, event, event];

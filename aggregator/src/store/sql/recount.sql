@@ -9,6 +9,10 @@ SELECT
   )) AS strays,
   (SELECT coalesce(sum(deliveries), 0) FROM dead_letters)::bigint AS dead_letters,
   (SELECT json_build_object(
+      'rows', coalesce(sum(d.deliveries) FILTER (WHERE d.state <> 'kept'), 0),
+      'counted', (SELECT coalesce(sum(c.dead_resolved), 0) FROM counters c))
+    FROM dead_letters d) AS dead_resolved,
+  (SELECT json_build_object(
       'duplicates', count(*) + (SELECT f.duplicates FROM audit_forgotten f),
       'conflicts', count(*) FILTER (WHERE conflict) + (SELECT f.conflicts FROM audit_forgotten f))
     FROM duplicates) AS audited,

@@ -6,4 +6,5 @@ SELECT
     FROM counters GROUP BY topic ORDER BY topic
   ) t) AS topics,
   (SELECT coalesce(json_agg(p), '[]') FROM (SELECT shard, epoch, seq FROM positions) p) AS positions,
-  (SELECT coalesce(sum(through_seq - after_seq), 0) FROM losses)::bigint AS lost
+  (SELECT coalesce(sum(through_seq - after_seq), 0) FROM losses)::bigint AS lost,
+  (SELECT coalesce(sum(dead_lettered - dead_resolved), 0) FROM counters)::bigint AS dead_open
