@@ -1,9 +1,9 @@
 /**
- * A clock set back: ids and order do not depend on clocks, so nothing may change. A small library (shifted-clock.c)
- * that is compiled here and preloaded gives Redis and the aggregator another time. It needs Linux and a C compiler;
- * without them the test is skipped, and says so.
+ * A clock set back: ids and order do not depend on clocks, so nothing may change. A small library
+ * (harness/shifted-clock.c) that is compiled here and preloaded gives Redis and the aggregator another time. It needs
+ * Linux and a C compiler; without them the test is skipped, and says so.
  */
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { afterAll, expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -12,6 +12,7 @@ import type { Subprocess } from "bun";
 import { backingServers, useBackingServers } from "../harness/backing-servers.ts";
 import { makeEvents, withDuplicates } from "../harness/event-factory.ts";
 import { eventually } from "../harness/eventually.ts";
+import { buildPreload, preloadUnavailable } from "../harness/preload.ts";
 import { redisCommand } from "../harness/redis-commands.ts";
 import { openStack } from "../harness/stack.ts";
 
@@ -19,21 +20,13 @@ useBackingServers();
 
 const HOUR_S = 3_600;
 
-const compiler = process.platform === "linux" ? (Bun.which("cc") ?? Bun.which("gcc") ?? Bun.which("clang")) : null;
-if (compiler === null) console.info("skipped: no C compiler for Linux is here, so no clock can be set back");
+const unavailable = preloadUnavailable();
+if (unavailable !== undefined) console.info(`skipped: no clock can be set back: ${unavailable}`);
 const folder = mkdtempSync(join(tmpdir(), "sekali-clock-"));
-const library = join(folder, "shifted-clock.so");
-
-beforeAll(() => {
-  if (compiler === null) return;
-  const source = join(import.meta.dir, "shifted-clock.c");
-  const { exitCode, stderr } = Bun.spawnSync([compiler, "-shared", "-fPIC", "-O1", "-o", library, source]);
-  expect({ exitCode, errors: stderr.toString() }).toEqual({ exitCode: 0, errors: "" });
-});
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 function clock(shift_s: number): Record<string, string> {
-  return { LD_PRELOAD: library, CLOCK_SHIFT_S: String(shift_s) };
+  return { LD_PRELOAD: buildPreload("shifted-clock"), CLOCK_SHIFT_S: String(shift_s) };
 }
 
 class ShiftedRedis {
@@ -74,7 +67,7 @@ class ShiftedRedis {
   }
 }
 
-test.skipIf(compiler === null)(
+test.skipIf(unavailable !== undefined)(
   "clocks set back by a day under a backlog: nothing is lost or skipped (P3)",
   async () => {
     const redis = new ShiftedRedis(await freePort());

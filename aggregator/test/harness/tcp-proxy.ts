@@ -73,11 +73,12 @@ export class Hold {
 
 /** One direction of one connection. */
 class Lane {
-  readonly #queue: Buffer[] = [];
+  readonly #queue: { readonly bytes: Buffer; readonly arrivedAtMs: number }[] = [];
   readonly #frame: Framer;
   #seen = 0;
   #ended = false;
-  #delaying = false;
+  #delaying: ReturnType<typeof setTimeout> | undefined;
+  #forwardedAtMs = 0;
 
   readonly link: Link;
   readonly #proxy: TcpProxy;
@@ -93,7 +94,8 @@ class Lane {
   }
 
   take(chunk: Buffer): void {
-    this.#queue.push(...this.#frame(chunk));
+    const arrivedAtMs = performance.now();
+    for (const bytes of this.#frame(chunk)) this.#queue.push({ bytes, arrivedAtMs });
     this.pump();
   }
 
@@ -102,18 +104,26 @@ class Lane {
     this.pump();
   }
 
+  /** What waited for its time goes on at once. */
+  hurry(): void {
+    clearTimeout(this.#delaying);
+    this.#delaying = undefined;
+    this.pump();
+  }
+
   pump(): void {
-    if (this.#delaying) return;
+    if (this.#delaying !== undefined) return;
     for (;;) {
       if (this.#proxy.isStalled(this.#direction)) return;
-      const bytes = this.#queue[0];
-      if (bytes === undefined) break;
+      const next = this.#queue[0];
+      if (next === undefined) break;
+      const { bytes } = next;
       const message = new LazyMessage(this.#direction, bytes, this.link.number);
       // A message is shown to the watchers once, even when it is held and comes by again.
       if (this.#seen === 0) this.#proxy.show(message);
       this.#seen = 1;
       if (this.#proxy.holds.some((hold) => hold.stops(message, this))) return;
-      const waitMs = this.#proxy.waitMs(this.#direction, bytes.length);
+      const waitMs = this.#waitMs(next);
       if (waitMs > 0) {
         this.#forwardLater(waitMs);
         return;
@@ -124,15 +134,22 @@ class Lane {
   }
 
   #forward(): void {
-    const bytes = this.#queue.shift();
+    const next = this.#queue.shift();
     this.#seen = 0;
-    if (bytes !== undefined && this.#to.writable) this.#to.write(bytes);
+    this.#forwardedAtMs = performance.now();
+    if (next !== undefined && this.#to.writable) this.#to.write(next.bytes);
+  }
+
+  /** A delay counts from the arrival, so that messages under way at once wait together; length counts for each. */
+  #waitMs({ bytes, arrivedAtMs }: { readonly bytes: Buffer; readonly arrivedAtMs: number }): number {
+    const { delayMs, transferMs } = this.#proxy.waitMs(this.#direction, bytes.length);
+    const dueAtMs = Math.max(arrivedAtMs + delayMs, transferMs === 0 ? 0 : this.#forwardedAtMs + transferMs);
+    return Math.ceil(dueAtMs - performance.now());
   }
 
   #forwardLater(waitMs: number): void {
-    this.#delaying = true;
-    setTimeout(() => {
-      this.#delaying = false;
+    this.#delaying = setTimeout(() => {
+      this.#delaying = undefined;
       this.#forward();
       this.pump();
     }, waitMs);
@@ -275,9 +292,9 @@ export class TcpProxy {
     this.#paces.set(direction, pace);
   }
 
-  waitMs(direction: Direction, bytes: number): number {
+  waitMs(direction: Direction, bytes: number): { readonly delayMs: number; readonly transferMs: number } {
     const { delayMs = 0, bytesPerSecond = Number.POSITIVE_INFINITY } = this.#paces.get(direction) ?? {};
-    return this.delayMs + delayMs + Math.round((1000 * bytes) / bytesPerSecond);
+    return { delayMs: this.delayMs + delayMs, transferMs: (1000 * bytes) / bytesPerSecond };
   }
 
   isStalled(direction: Direction): boolean {
@@ -290,7 +307,7 @@ export class TcpProxy {
     this.#paces.clear();
     this.#refusing = false;
     this.delayMs = 0;
-    for (const link of this.#links) for (const lane of link.lanes) lane.pump();
+    for (const link of this.#links) for (const lane of link.lanes) lane.hurry();
   }
 
   /** Resets every connection; new ones are welcome. */
