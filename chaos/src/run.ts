@@ -4,7 +4,7 @@
  */
 import { type EpisodeResult, runEpisode } from "./episode.ts";
 import type { PlannedEpisode } from "./plan.ts";
-import { type Servers, startServers } from "./stack/servers.ts";
+import { type ServerNeeds, type Servers, startServers } from "./stack/servers.ts";
 import type { Bounds } from "./stack/world.ts";
 
 export interface RunOptions {
@@ -32,12 +32,12 @@ export async function runEpisodes(options: RunOptions): Promise<RunResult> {
     try {
       for (const episode of waiting) {
         if (options.signal.aborted) return;
-        const needs = episode.fault.servers?.() ?? {};
-        if ("unavailable" in needs) {
+        const needs = episode.fault.servers?.();
+        if (needs !== undefined && "unavailable" in needs) {
           unavailable[episode.fault.name] = needs.unavailable;
           continue;
         }
-        const result = await home.run(episode);
+        const result = await home.run(episode, needs);
         results.push(result);
         options.onResult(result, results.length);
       }
@@ -57,14 +57,14 @@ class Lane {
     this.#options = options;
   }
 
-  async run({ fault, injections, seed }: PlannedEpisode): Promise<EpisodeResult> {
+  /** `needs`: of servers of its own, where the plain ones won't do. */
+  async run({ fault, injections, seed }: PlannedEpisode, needs: ServerNeeds | undefined): Promise<EpisodeResult> {
     const { bounds, binary, aggregators } = this.#options;
-    const needs = fault.servers?.();
     let servers: Servers | undefined;
     let sound = false;
     try {
       if (needs === undefined) this.#plain ??= await startServers();
-      servers = needs === undefined || "unavailable" in needs ? this.#plain : await startServers(needs);
+      servers = needs === undefined ? this.#plain : await startServers(needs);
       if (servers === undefined) throw new Error("no servers");
       const result = await runEpisode(servers, { fault, injections, seed, bounds, binary, aggregators });
       sound = result.complaints.length === 0;

@@ -14,6 +14,11 @@ export async function expectRedisAway(world: World, nodes: readonly Node[] = wor
   await Promise.all(nodes.map((node) => readinessSays(world, node, 503, /"redis":\{"status":"(away|foreign)"/)));
 }
 
+/** Redis takes nothing, though it can be reached. */
+export async function expectRefusal(world: World, nodes: readonly Node[] = world.nodes): Promise<void> {
+  if (!world.mixed) await Promise.all(nodes.map((node) => refuses(world, node)));
+}
+
 /** Postgres can't be reached: publishes go on into the queue, and readiness names Postgres. */
 export async function expectPostgresAway(world: World, nodes: readonly Node[] = world.nodes): Promise<void> {
   if (world.mixed) return;
@@ -24,7 +29,7 @@ async function refuses(world: World, node: Node): Promise<void> {
   const before = performance.now();
   const { status } = await world.probe(node);
   const tookMs = Math.round(performance.now() - before);
-  if (status !== 503) world.complain(`P6: ${node.name} answered ${status ?? "nothing"} while Redis was away`);
+  if (status !== 503) world.complain(`P6: ${node.name} answered ${status ?? "nothing"} while Redis took nothing`);
   if (tookMs > world.bounds.refusalMs) world.complain(`P6: ${node.name} needed ${tookMs} ms to refuse a publish`);
 }
 

@@ -126,12 +126,12 @@ export class World {
   }
 
   /**
-   * Everything is healed: waits until every aggregator takes an event and sees it stored. How long that took is the
-   * recovery of this injection (P5).
+   * Everything is healed: waits until each of the aggregators takes an event and sees it stored. How long that took is
+   * the recovery of this injection (P5).
    */
-  async recovered(): Promise<void> {
+  async recovered(nodes: readonly Node[] = this.nodes): Promise<void> {
     const healedAtMs = performance.now();
-    await Promise.all(this.nodes.map((node) => this.#recovers(node, healedAtMs)));
+    await Promise.all(nodes.map((node) => this.#recovers(node, healedAtMs)));
     this.longestRecoveryMs = Math.max(this.longestRecoveryMs, performance.now() - healedAtMs);
   }
 
