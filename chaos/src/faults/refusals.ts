@@ -2,6 +2,8 @@
  * Postgres refuses for reasons of its own: every SQLSTATE that does not blame the data. A trigger raises it for a
  * while. Nothing may become a dead letter of it, and work goes on when it is over.
  */
+import { eventually } from "@sekali/aggregator/harness/eventually";
+import type { World } from "../stack/world.ts";
 import type { Fault } from "./fault.ts";
 
 const SQLSTATES = [
@@ -33,15 +35,21 @@ export const refusals: Fault = {
   async inject(world, draw) {
     const sqlstate = draw.pick(SQLSTATES);
     world.count(sqlstate);
-    const { sql } = world;
-    await sql.unsafe(`
-      CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+    await say(
+      world,
+      `CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
       BEGIN RAISE EXCEPTION 'refused by the harness' USING ERRCODE = '${sqlstate}'; END $$;
-      CREATE TRIGGER refuse BEFORE INSERT ON identities FOR EACH STATEMENT EXECUTE FUNCTION refuse()`);
+      CREATE OR REPLACE TRIGGER refuse BEFORE INSERT ON identities FOR EACH STATEMENT EXECUTE FUNCTION refuse()`,
+    );
     try {
       await Bun.sleep(draw.random() * REFUSING_MS_MAX);
     } finally {
-      await sql.unsafe("DROP TRIGGER refuse ON identities");
+      await say(world, "DROP TRIGGER IF EXISTS refuse ON identities");
     }
   },
 };
+
+/** The harness's own connection has to come through too, on a machine that is busy; so it may be said twice. */
+async function say(world: World, statements: string): Promise<void> {
+  await eventually(() => world.sql.unsafe(statements), { within: 30_000, what: "the harness's own statement" });
+}
