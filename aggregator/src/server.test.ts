@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { recordedLog } from "../test/fakes/recorded-log.ts";
 import { RequestError } from "./problem.ts";
 import { QueueAway } from "./queue/port.ts";
+import { targetOf } from "./request-target.ts";
 import type { Method } from "./route.ts";
 import { createServer } from "./server.ts";
 
@@ -123,6 +124,20 @@ describe("an unknown path is 404, whatever the method", () => {
     const response = await serve().ask(method, path);
     expect(response.status).toBe(404);
     expect(await response.json()).toMatchObject({ type: "about:blank", status: 404 });
+  });
+});
+
+describe("a Host that is none", () => {
+  // What Bun makes of it: a bare path, or a URL that can't be parsed.
+  test.each(["/stats", "http://[/stats", "http://x:y/stats"])("is no reason to fail: %s", async (url) => {
+    const { app } = serve({ stats: (request) => Response.json(targetOf(request).pathname) });
+    const ask = (method: string) => {
+      const request = new Request("http://test/stats", { method });
+      Object.defineProperty(request, "url", { value: url });
+      return app.fetch(request);
+    };
+    expect(await (await ask("GET")).json()).toBe("/stats");
+    expect((await ask("DELETE")).status).toBe(405);
   });
 });
 

@@ -7,6 +7,7 @@
 import { Elysia } from "elysia";
 import type { Logger } from "./ops/log.ts";
 import { type Problem, problemOf, problemResponse } from "./problem.ts";
+import { targetOf } from "./request-target.ts";
 import type { PathParameters, Route } from "./route.ts";
 
 /** @returns an application whose `fetch` answers a Request with a Response. */
@@ -21,6 +22,11 @@ export function createServer(routes: readonly Route[], log: Logger) {
     }
   };
   const app = new Elysia({ name: "sekali", normalize: false, handler: { standardHostname: false } });
+  // Before the routes: Elysia applies a hook to what is mounted after it, and tells callers all other errors' messages.
+  app.onError(({ error }) => {
+    const isUnmatched = (error as { code?: unknown }).code === "NOT_FOUND";
+    return problemResponse(isUnmatched ? UNKNOWN_PATH : (problemOf(error) ?? internal(error, log)));
+  });
   for (const route of routes) {
     const { method, path } = route;
     // Elysia reads these functions' text: for one that passes its context on, it parses headers, query and cookies.
@@ -34,12 +40,7 @@ export function createServer(routes: readonly Route[], log: Logger) {
   for (const [path, allow] of allowedMethods(routes)) {
     app.all(path, ({ request }) => otherwise(request, allow), { parse: "none" });
   }
-  return app
-    .all("/*", () => problemResponse(UNKNOWN_PATH), { parse: "none" })
-    .onError(({ error }) => {
-      const isUnmatched = (error as { code?: unknown }).code === "NOT_FOUND";
-      return problemResponse(isUnmatched ? UNKNOWN_PATH : (problemOf(error) ?? internal(error, log)));
-    });
+  return app.all("/*", () => problemResponse(UNKNOWN_PATH), { parse: "none" });
 }
 
 const UNKNOWN_PATH: Problem = { status: 404, title: "Not found", detail: "There is no such path." };
@@ -58,7 +59,7 @@ function allowedMethods(routes: readonly Route[]): ReadonlyMap<string, string> {
 /** Another method of a known path. */
 function otherwise(request: Request, allow: string): Response {
   if (request.method === "OPTIONS") return new Response(null, { status: 204, headers: { allow } });
-  const detail = `${new URL(request.url).pathname} takes ${allow}.`;
+  const detail = `${targetOf(request).pathname} takes ${allow}.`;
   return problemResponse({ status: 405, title: "Method not allowed", detail, headers: { allow } });
 }
 

@@ -152,3 +152,17 @@ describe("a compressed body", () => {
     },
   );
 });
+
+describe("a body that does not end", () => {
+  const broken = (error: unknown) => new ReadableStream<Uint8Array>({ pull: (controller) => controller.error(error) });
+  const HEADERS = [{ "content-length": "5" }, {}, { "content-encoding": "gzip" }];
+
+  test.each(HEADERS)("because its sender has gone is no fault: %j", async (headers) => {
+    const gone = new DOMException("The connection was closed.", "AbortError");
+    expect(await read(request(broken(gone), headers as Record<string, string>), 5)).toBe(400);
+  });
+
+  test("for another reason is one", async () => {
+    await expect(readBody(request(broken(new Error("of ours"))), 5)).rejects.toThrow("of ours");
+  });
+});

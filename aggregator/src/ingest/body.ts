@@ -3,16 +3,27 @@
  *
  * A declared length over the limit is refused before a byte is read. A chunked body has no declared length, so it is
  * counted while it arrives and given up as soon as it is too large; so is what a compressed body inflates to. A length
- * that is not a number never arrives here: the HTTP server refuses it.
+ * that is not a number never arrives here: the HTTP server refuses it, and it cuts off who is too slow, with a head
+ * after 11 s and with a body after a minute.
  */
-import { RequestError } from "../problem.ts";
+import { type Problem, RequestError } from "../problem.ts";
 import { codingFault, inflate, readCodings } from "./content-coding.ts";
 
 /**
  * @param bytesMax of what was sent and of what it inflates to.
- * @throws RequestError 413, 415 for an unknown coding, or 400 for a body that is not what its coding says.
+ * @throws RequestError 413, 415 for an unknown coding, or 400 for a body that is not what its coding says, or has no
+ * end because its sender has gone: that is no fault of ours to be logged, though nobody is left to read the reply.
  */
 export async function readBody(request: Request, bytesMax: number): Promise<Uint8Array> {
+  try {
+    return await readDecoded(request, bytesMax);
+  } catch (error) {
+    const isGone = error instanceof DOMException && error.name === "AbortError";
+    throw isGone ? new RequestError(INCOMPLETE) : error;
+  }
+}
+
+async function readDecoded(request: Request, bytesMax: number): Promise<Uint8Array> {
   const declared = request.headers.get("content-length");
   if (declared !== null && Number(declared) > bytesMax) throw tooLarge(bytesMax);
   const encoding = request.headers.get("content-encoding");
@@ -45,6 +56,14 @@ async function collect(stream: ReadableStream<Uint8Array>, bytesMax: number): Pr
   }
   return Buffer.concat(chunks);
 }
+
+const INCOMPLETE: Problem = {
+  status: 400,
+  name: "incomplete",
+  title: "Incomplete body",
+  detail: "The body has no end.",
+  headers: { connection: "close" },
+};
 
 function tooLarge(bytesMax: number): RequestError {
   return new RequestError({

@@ -17,6 +17,7 @@ import {
   topicFault,
   topicPatternFault,
 } from "@sekali/contract";
+import { targetOf } from "../request-target.ts";
 import type { EventFilter, EventsCursor, Order } from "../store/reader-port.ts";
 import { decodeCursor, encodeCursor, readParameters, unacceptable } from "./parameters.ts";
 
@@ -34,7 +35,7 @@ export interface AskedEvents {
 
 /** @throws RequestError 422 naming the parameter that does not fit. */
 export function readEventsQuery(request: Request): AskedEvents {
-  const names = [...new URL(request.url).searchParams.keys()];
+  const names = [...targetOf(request).searchParams.keys()];
   const conditions = names.filter((name) => name.startsWith(PAYLOAD));
   const parameters = readParameters(request, new Set([...PARAMETERS, ...conditions]));
   if (conditions.length > PAYLOAD_CONDITIONS_MAX) {

@@ -6,10 +6,11 @@
  */
 import { EVENTS_PAGE_DEFAULT, EVENTS_PAGE_MAX } from "@sekali/contract";
 import { RequestError } from "../problem.ts";
+import { targetOf } from "../request-target.ts";
 
 /** @throws RequestError 422 naming the parameter that is unknown or repeated. */
 export function readParameters(request: Request, known: ReadonlySet<string>): URLSearchParams {
-  const parameters = new URL(request.url).searchParams;
+  const parameters = targetOf(request).searchParams;
   for (const name of parameters.keys()) {
     if (!known.has(name)) throw unacceptable(`There is no query parameter \`${name.slice(0, 64)}\`.`);
     if (parameters.getAll(name).length > 1) throw unacceptable(`The query parameter \`${name}\` is there twice.`);
