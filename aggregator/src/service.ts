@@ -22,6 +22,7 @@ import { WorkersRoute } from "./ops/workers-route.ts";
 import { Admission, READERS_MAX } from "./query/admission.ts";
 import { DuplicatesRoute } from "./query/duplicates-route.ts";
 import { EventRoute } from "./query/event-route.ts";
+import { EventStreams } from "./query/event-streams.ts";
 import { EventsRoute } from "./query/events-route.ts";
 import { StatsRoute } from "./query/stats-route.ts";
 import { TopicsRoute } from "./query/topics-route.ts";
@@ -212,7 +213,7 @@ class Parts implements Service {
     return [
       ...publish.routes,
       ...new DeadLetterRoutes(new PostgresDeadLetterStore(this.#api), this.#batcher, publish).routes,
-      ...new EventsRoute(reader, admission).routes,
+      ...new EventsRoute(reader, admission, new EventStreams(this.#log)).routes,
       ...new EventRoute(reader, admission).routes,
       ...new TopicsRoute(reader, admission).routes,
       ...new DuplicatesRoute(new PostgresAuditStore(this.#readers), admission).routes,

@@ -1,28 +1,34 @@
 /**
  * How many readers Postgres works for at once, and how many may wait for their turn: what is more is sent away at once.
- * Quick reads (the index says which rows) and walks (rows are compared along it) have places of their own, so that
- * searches don't hold up those who look at the newest events.
+ * Quick reads (the index says which rows), walks (rows are compared along it) and the pages of streams have places of
+ * their own, so that neither searches nor exports hold up those who look at the newest events.
  */
 import { BulkheadRejectedError, bulkhead } from "cockatiel";
 import { RequestError } from "../problem.ts";
 import { TooSlow } from "../store/port.ts";
 
-const QUICK_MAX = 4;
+const QUICK_MAX = 3;
 const QUICK_WAITING_MAX = 32;
 const WALKS_MAX = 2;
 const WALKS_WAITING_MAX = 4;
+const STREAM_PAGES_MAX = 2;
 
 /** So many connections are enough for everybody who is let in. */
-export const READERS_MAX = QUICK_MAX + WALKS_MAX;
+export const READERS_MAX = QUICK_MAX + WALKS_MAX + STREAM_PAGES_MAX;
+
+/** Streams under way at once; each holds one page, of 8 MiB at most. */
+export const STREAMS_MAX = 8;
 
 const RETRY_AFTER_S = 2;
 
-export type Effort = "quick" | "walk";
+export type Effort = "quick" | "walk" | "stream";
 
 export class Admission {
   readonly #places = {
     quick: bulkhead(QUICK_MAX, QUICK_WAITING_MAX),
     walk: bulkhead(WALKS_MAX, WALKS_WAITING_MAX),
+    // Streams are bounded themselves, and none may break off because the others wait.
+    stream: bulkhead(STREAM_PAGES_MAX, STREAMS_MAX),
   };
 
   /** @throws RequestError 503 where too many wait already, or where the store gave up: with what the caller can do. */

@@ -3,6 +3,7 @@ import { RequestError } from "../problem.ts";
 import { TooSlow, Unstorable } from "../store/port.ts";
 import type { EventReader, EventsPage, EventsQuery } from "../store/reader-port.ts";
 import { Admission } from "./admission.ts";
+import { EventStreams } from "./event-streams.ts";
 import { EventsRoute } from "./events-route.ts";
 
 /** What no parameter at all asks for. */
@@ -16,6 +17,8 @@ const EVERYTHING = {
   order: "desc",
   after: undefined,
 } as const;
+
+const NO_LOG = { warn() {} };
 
 const CURSOR = {
   timestamp: "2026-01-31T23:59:59.123456+00:00",
@@ -31,7 +34,7 @@ function route(page: EventsPage = { rows: [], next: undefined }) {
       return page;
     },
   };
-  const events = new EventsRoute(reader, new Admission());
+  const events = new EventsRoute(reader, new Admission(), new EventStreams(NO_LOG));
   return { queries, get: (query: string) => events.handle(new Request(`http://test/events${query}`)) };
 }
 
@@ -107,7 +110,7 @@ describe("a filter", () => {
   test("that the store can't compare is the caller's fault, one that takes too long is told how to be quicker", async () => {
     const reader = (error: Error): EventReader => ({ events: () => Promise.reject(error) });
     const answer = async (error: Error) => {
-      const events = new EventsRoute(reader(error), new Admission());
+      const events = new EventsRoute(reader(error), new Admission(), new EventStreams(NO_LOG));
       const reason: unknown = await events.handle(new Request("http://test/events?q=a")).catch((caught) => caught);
       if (!(reason instanceof RequestError)) throw reason;
       return reason.problem;
@@ -126,7 +129,7 @@ describe("a filter", () => {
         return text === undefined ? Promise.resolve({ rows: [], next: undefined }) : promise;
       },
     };
-    const events = new EventsRoute(reader, new Admission());
+    const events = new EventsRoute(reader, new Admission(), new EventStreams(NO_LOG));
     const search = () => events.handle(new Request("http://test/events?q=a")).catch((error: unknown) => error);
     const searches = Array.from({ length: 7 }, search);
     expect(await searches[6]).toMatchObject({ problem: { status: 503, name: "busy" } });

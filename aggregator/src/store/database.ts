@@ -68,18 +68,22 @@ export class Database {
     return this.use((sql) => sql.unsafe<Row[]>(text, [...parameters], { prepare: true }), deadlineMs);
   }
 
-  /** Fetches row by row, up to the first one with which `isEnough` says so. */
+  /** Fetches so many rows at once, up to the first one with which `isEnough` says so. */
   queryUntil(
     text: string,
     parameters: readonly (string | number | null)[],
+    rowsAtOnce: number,
     isEnough: (row: Row) => boolean,
     deadlineMs = DEADLINE_MS,
   ): Promise<Row[]> {
     return this.use(async (sql) => {
       const rows: Row[] = [];
-      await sql.unsafe<Row[]>(text, [...parameters]).cursor(1, ([row]) => {
-        if (row !== undefined) rows.push(row);
-        return row !== undefined && isEnough(row) ? sql.CLOSE : undefined;
+      await sql.unsafe<Row[]>(text, [...parameters]).cursor(rowsAtOnce, (fetched) => {
+        for (const row of fetched) {
+          rows.push(row);
+          if (isEnough(row)) return sql.CLOSE;
+        }
+        return undefined;
       });
       return rows;
     }, deadlineMs);

@@ -19,6 +19,8 @@ import timeSpans from "./sql/time-spans.sql" with { type: "text" };
 
 /** A page of `/events` ends with the event that makes it this large. */
 const PAGE_BYTES_MAX = 8 * 1024 * 1024;
+/** As `render-page.sql` has it: so much as it is stored may be rendered at once. */
+const STORED_BYTES_AT_ONCE = 256 * 1024;
 
 /** All UUIDs lie between these two. */
 const UUID_LEAST = "00000000-0000-0000-0000-000000000000";
@@ -34,8 +36,8 @@ export class PostgresEventReader implements EventReader, EventFinder, TopicReade
   }
 
   /**
-   * A page ends early where its payloads grow large: rows are then rendered one by one until there are enough bytes.
-   * Stored sizes are compressed, so a page that looks small is small enough whatever it unpacks to.
+   * A page ends early where its payloads grow large: rows are then rendered a few at once until there are enough bytes.
+   * Stored sizes are compressed, so a page, or a few rows, that look small are small enough whatever they unpack to.
    */
   async events(query: EventsQuery): Promise<EventsPage> {
     const { topic, limit } = query;
@@ -46,7 +48,10 @@ export class PostgresEventReader implements EventReader, EventFinder, TopicReade
     const parameters = (render: boolean) => [topics, ...startOf(query), limit + 1, String(render), ...values];
     let rows = await this.#database.query(text, parameters(false));
     const isLarge = rows.some((row) => row["record"] === null);
-    if (isLarge) rows = await this.#database.queryUntil(text, parameters(true), hasReachedBytes());
+    if (isLarge) {
+      const rowsAtOnce = Math.max(1, Math.floor(STORED_BYTES_AT_ONCE / (rows[0]?.["stored_bytes_max"] as number)));
+      rows = await this.#database.queryUntil(text, parameters(true), rowsAtOnce, hasReachedBytes());
+    }
     const page = rows.slice(0, limit);
     const last = page.at(-1);
     return {
