@@ -166,6 +166,8 @@ describe("the index events_newest", () => {
     readonly "Relation Name"?: string;
     readonly "Index Name"?: string;
     readonly "Actual Rows"?: number;
+    readonly "Actual Loops"?: number;
+    readonly "Rows Removed by Filter"?: number;
     readonly Plans?: readonly PlanNode[];
   }
 
@@ -187,6 +189,9 @@ describe("the index events_newest", () => {
     const connection = await schema.sql.reserve();
     try {
       await connection.unsafe(`SET plan_cache_mode = ${mode}`);
+      // As the service's connections for queries are.
+      await connection.unsafe("SET enable_seqscan = off");
+      await connection.unsafe("SET enable_bitmapscan = off");
       await connection.unsafe(`PREPARE page AS ${statement}`);
       const rows = await connection.unsafe(`EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) EXECUTE page (${parameters})`);
       await connection.unsafe("DEALLOCATE page");
@@ -234,6 +239,40 @@ describe("the index events_newest", () => {
         expect(new Set(scans)).toEqual(new Set(["Index Scan true"]));
         const rows = nodes.reduce((total, node) => total + (node["Actual Rows"] ?? 0), 0);
         expect(rows).toBeLessThanOrEqual(51 * topics + partitions);
+      }
+    }
+  });
+
+  test("is walked by filters too, in order: what is common ends the walk early, time bounds what is rare", async () => {
+    await using schema = await openSchema();
+    await fill(schema);
+    const index = await partsOfIndex(schema);
+    const since = "2026-01-01T01:20:00Z";
+    const looksAt = async (shape: "topic" | "topics", filter: Partial<EventsQuery>, mode: string) => {
+      const { text, values } = pageStatement(shape, { ...EVERYTHING, ...filter });
+      const quoted = values.map((value) => `, '${value}'`).join("");
+      const parameters = `${shape === "topic" ? "'plan.b'" : ALL}, ${NEWEST}, ${REST}${quoted}`;
+      const nodes = await readers(schema, text, parameters, mode);
+      const scans = nodes.map((node) => `${node["Node Type"]} ${index.has(node["Index Name"] ?? "")}`);
+      expect(new Set(scans)).toEqual(new Set(["Index Scan true"]));
+      return nodes.reduce((total, node) => {
+        const { "Actual Rows": kept = 0, "Actual Loops": loops = 0, "Rows Removed by Filter": removed = 0 } = node;
+        return total + (kept + removed) * loops;
+      }, 0);
+    };
+    for (const mode of ["force_custom_plan", "force_generic_plan"]) {
+      for (const [shape, topics] of [
+        ["topic", 1],
+        ["topics", TOPICS.length],
+      ] as const) {
+        const most = 60 * topics + index.size * topics;
+        for (const common of [{ source: "s" }, { contains: ["{}"] }, { text: "{" }]) {
+          expect(await looksAt(shape, common, mode)).toBeLessThanOrEqual(most);
+        }
+        const rare = { source: "none", contains: ['{"a":1}'], text: "rare" };
+        expect(await looksAt(shape, rare, mode)).toBe(ROWS_A_TOPIC * topics);
+        // Of 5,000 seconds the last 200.
+        expect(await looksAt(shape, { ...rare, since }, mode)).toBeLessThanOrEqual(201 * topics);
       }
     }
   });
