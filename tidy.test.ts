@@ -198,7 +198,7 @@ const rules: Rule[] = [
       const mayStartServers = isTest(path) || home === "loadtest" || home === "chaos";
       // The fault harness breaks aggregators with the tools of the aggregator's own tests.
       if (home === "chaos" && from.startsWith("@sekali/aggregator/harness/")) return false;
-      return from !== "@sekali/contract" && !(from === "@sekali/native" && mayStartServers);
+      return !/^@sekali\/contract(\/|$)/.test(from) && !(from === "@sekali/native" && mayStartServers);
     }, "share it through the contract"),
     example: { path: "contract/src/x.ts", text: 'import { x } from "@sekali/aggregator";' },
   },

@@ -4,17 +4,25 @@ import { render } from "preact";
 import { Counts } from "./panels/counts.tsx";
 import { Flow } from "./panels/flow.tsx";
 import { Health } from "./panels/health.tsx";
+import { Search } from "./panels/search.tsx";
+import { Sources } from "./panels/sources.tsx";
+import { Tail } from "./panels/tail.tsx";
 import { Topics } from "./panels/topics.tsx";
 import { formatClock } from "./parts/format.ts";
 import { type Connection, connection, readiness, stats } from "./state/service.ts";
+import { startTail } from "./state/tail.ts";
 import "./styles/base.css";
+import "./styles/events.css";
 import "./styles/panels.css";
 
 const PLACES = [
   ["counts", "Counts"],
   ["flow", "Flow"],
-  ["topics", "Topics"],
   ["health", "Health"],
+  ["topics", "Topics"],
+  ["sources", "Sources"],
+  ["tail", "Tail"],
+  ["search", "Search"],
 ] as const;
 
 const WORDS: Readonly<Record<Connection, string>> = {
@@ -51,6 +59,9 @@ function Page() {
         <Flow />
         <Health />
         <Topics />
+        <Sources />
+        <Tail />
+        <Search />
       </main>
     </>
   );
@@ -70,4 +81,5 @@ function Outage() {
 effect(() => {
   document.title = connection.value === "live" ? "Sekali" : `Sekali: ${WORDS[connection.value]}`;
 });
+startTail();
 render(<Page />, document.body);

@@ -42,6 +42,12 @@ function Equation({ stats: counts }: { stats: Stats }) {
           </p>
         )}
         <Aside name="lost" value={counts.lost} isBad={counts.lost > 0} hint="acknowledged, then lost by Redis" />
+        <Aside
+          name="conflicts"
+          value={counts.conflicts}
+          isBad={counts.conflicts > 0}
+          hint="duplicates that said something else"
+        />
         <p class="aside-count">
           duplicate share <b>{formatShare(duplicate, unique + duplicate)}</b>
         </p>

@@ -4,11 +4,12 @@
  *   loading ──reply──▶ fresh ──failure──▶ stale ──reply──▶ fresh
  *      └────failure──▶ failed ──reply──▶ fresh
  *
- * What was last known stays while it can't be asked again. A page that nobody looks at asks nothing.
+ * What was last known stays while it can't be asked again. A page that nobody looks at asks rarely.
  */
 import { batch, computed, type ReadonlySignal, type Signal, signal } from "@preact/signals";
 
 const REPLY_MS_MAX = 8000;
+const HIDDEN_MS = 10_000;
 
 /** Why there is no reply, in words for a person. */
 export interface Fault {
@@ -76,10 +77,12 @@ export interface Asking {
   readonly everyMs: number;
   /** Statuses that carry the same body as a success. */
   readonly alsoFine?: readonly number[];
+  /** Instead of `JSON.parse`. */
+  readonly parse?: (text: string) => unknown;
 }
 
 /** Asks a path for JSON for as long as the page lives. */
-export function keepAsking<T>(path: string, { everyMs, alsoFine = [] }: Asking): Fetched<T> {
+export function keepAsking<T>(path: string, { everyMs, alsoFine = [], parse = JSON.parse }: Asking): Fetched<T> {
   const value: Signal<T | undefined> = signal();
   const fault: Signal<Fault | undefined> = signal();
   const atMs: Signal<number | undefined> = signal();
@@ -87,7 +90,7 @@ export function keepAsking<T>(path: string, { everyMs, alsoFine = [] }: Asking):
   let running: Promise<void> | undefined;
   const turn = async () => {
     try {
-      const reply = (await (await ask(path, {}, alsoFine)).json()) as T;
+      const reply = parse(await (await ask(path, {}, alsoFine)).text()) as T;
       batch(() => {
         value.value = reply;
         atMs.value = Date.now();
@@ -102,7 +105,7 @@ export function keepAsking<T>(path: string, { everyMs, alsoFine = [] }: Asking):
     running ??= turn().finally(() => {
       running = undefined;
       clearTimeout(timer);
-      if (!document.hidden) timer = setTimeout(() => void refresh(), everyMs);
+      timer = setTimeout(() => void refresh(), document.hidden ? Math.max(HIDDEN_MS, everyMs) : everyMs);
     });
     return running;
   };

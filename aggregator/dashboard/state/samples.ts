@@ -3,8 +3,8 @@
  * another one with lower counts took its place, there is a hole and no guess.
  */
 
-/** A longer pause between two replies is a hole. */
-const GAP_MS = 5000;
+/** A longer pause between two replies is a hole. Pages that nobody looks at ask every ten seconds. */
+const GAP_MS = 30_000;
 
 export interface Sample {
   readonly atMs: number;

@@ -1,13 +1,8 @@
 /** What the dashboard knows of the service: its replies, and whether it answers. */
 import { computed } from "@preact/signals";
-import type { StatsReply } from "@sekali/contract";
+import type { DuplicateRecord, StatsReply, TopicRecord } from "@sekali/contract";
+import { parseRecords } from "../parts/exact-json.ts";
 import { keepAsking } from "./fetched.ts";
-
-export interface TopicCount {
-  readonly unique_processed: number;
-  readonly duplicate_dropped: number;
-  readonly dead_lettered: number;
-}
 
 export interface StuckShard {
   readonly shard: number;
@@ -16,7 +11,7 @@ export interface StuckShard {
 }
 
 export interface Stats extends StatsReply {
-  readonly topic_counts: Readonly<Record<string, TopicCount>>;
+  readonly conflicts: number;
 }
 
 export interface Readiness {
@@ -59,6 +54,18 @@ export const SAMPLE_MS = 1000;
 export const stats = keepAsking<Stats>("/stats", { everyMs: SAMPLE_MS });
 export const readiness = keepAsking<Readiness>("/readyz", { everyMs: SAMPLE_MS, alsoFine: [503] });
 export const workers = keepAsking<Workers>("/workers", { everyMs: SAMPLE_MS });
+
+/** As many as the service takes, unless it is told otherwise. */
+const TOPICS_SHOWN_MAX = 1000;
+export const topics = keepAsking<readonly TopicRecord[]>(`/topics?limit=${TOPICS_SHOWN_MAX}`, {
+  everyMs: 3 * SAMPLE_MS,
+});
+
+/** Those that came last; the audit keeps all. */
+export const conflicts = keepAsking<readonly DuplicateRecord[]>("/duplicates?conflict=true&limit=20", {
+  everyMs: 5 * SAMPLE_MS,
+  parse: parseRecords,
+});
 
 export type Connection = "connecting" | "live" | "degraded" | "disconnected";
 

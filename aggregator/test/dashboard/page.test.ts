@@ -7,6 +7,7 @@ import { useBackingServers } from "../harness/backing-servers.ts";
 import { openBrowser, visit } from "../harness/browser.ts";
 import { makeEvents } from "../harness/event-factory.ts";
 import { eventually } from "../harness/eventually.ts";
+import { post } from "../harness/http-client.ts";
 import { Load } from "../harness/load.ts";
 import { openStack } from "../harness/stack.ts";
 
@@ -53,7 +54,9 @@ describe("the counts", () => {
     expect(await shown(page, "unique")).toBe(stats.unique_processed);
     expect(await shown(page, "duplicate")).toBe(stats.duplicate_dropped);
     expect(await page.locator(".check").textContent()).toBe("✓ adds up exactly");
-    expect(await page.locator("#topics tbody th").allTextContents()).toEqual(["load.a", "load.b"]);
+    await eventually(async () => {
+      expect(await page.locator("#topics tbody th").allTextContents()).toEqual(["load.a", "load.b"]);
+    });
     await page.locator("#flow canvas").first().waitFor();
 
     expect(seen.complaints).toEqual([]);
@@ -125,8 +128,17 @@ describe("anybody can use it", () => {
   ])("axe finds nothing serious %s", async (_name, options) => {
     await using stack = await openStack();
     await stack.start();
-    await stack.publisher.publish(makeEvents(40));
     await using seen = await visit(browser, stack.url, { ...options, reducedMotion: "reduce" });
+    await seen.page.locator(".tail-following", { hasText: "following" }).waitFor();
+    const [first, ...rest] = makeEvents(40);
+    if (first === undefined) throw new Error("no event was made");
+    const sent = [first, { ...first, payload: { other: true } }, ...rest];
+    expect((await post(`${stack.url}/publish?ack=stored`, sent)).status).toBe(200);
+    await seen.page.locator("#search").getByRole("button", { name: "Search" }).click();
+    for (const panel of ["tail", "search", "sources"]) {
+      await seen.page.locator(`#${panel} .event summary`).first().click();
+      await seen.page.locator(`#${panel} .event pre`).first().waitFor();
+    }
     await expectConnection(seen.page, "live");
     await seen.page.locator("#flow canvas").first().waitFor();
     expect(await faultsByAxe(seen.page)).toEqual([]);

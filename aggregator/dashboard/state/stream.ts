@@ -1,0 +1,48 @@
+/**
+ * One stream of server-sent events that comes back by itself.
+ *
+ * `EventSource` does that for connections that break, but gives up for good when a reply is an error (a proxy's 502
+ * while the service restarts). So a new one is made then, from the last id that was seen. It is not told which error it
+ * was: a service that still refuses after many tries does not know that place any more, and is followed from now on.
+ */
+
+const AGAIN_MS = 1500;
+const TRIES_MAX = 20;
+
+export type StreamState = "opening" | "following" | "lost";
+
+/** @returns a function that ends it. */
+export function watchStream(
+  path: string,
+  take: (text: string) => void,
+  tell: (state: StreamState) => void,
+): () => void {
+  let source: EventSource | undefined;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let lastId = "";
+  let tries = 0;
+  const open = (from: string) => {
+    source = new EventSource(`${path}&from=${encodeURIComponent(from)}`);
+    source.addEventListener("open", () => {
+      tries = 0;
+      tell("following");
+    });
+    source.addEventListener("event", (event) => {
+      lastId = event.lastEventId || lastId;
+      take(event.data);
+    });
+    source.addEventListener("error", () => {
+      tell("lost");
+      if (source?.readyState !== EventSource.CLOSED) return;
+      tries += 1;
+      if (tries > TRIES_MAX) lastId = "";
+      timer = setTimeout(() => open(lastId || "now"), AGAIN_MS);
+    });
+  };
+  tell("opening");
+  open("now");
+  return () => {
+    clearTimeout(timer);
+    source?.close();
+  };
+}
