@@ -34,15 +34,18 @@ import { createServer } from "./server.ts";
 import { awaitDependency } from "./startup.ts";
 import { PostgresAuditStore } from "./store/audit-store.ts";
 import { PostgresBatchStore } from "./store/batch-store.ts";
-import { Database, INDEXES_ONLY } from "./store/database.ts";
+import { Database, IN_ORDER, INDEXES_ONLY } from "./store/database.ts";
 import { PostgresDeadLetterStore } from "./store/dead-letter-store.ts";
 import { PostgresEventReader } from "./store/event-reader.ts";
 import { PostgresEventStore } from "./store/event-store.ts";
 import { PostgresFeedStore } from "./store/feed-store.ts";
 import { migrate, readInstallation } from "./store/migrations.ts";
 import { PostgresShardStore } from "./store/shard-store.ts";
+import { PostgresSubscriptionStore } from "./store/subscription-store.ts";
 import { Followers } from "./subscribe/followers.ts";
 import { SubscribeRoute } from "./subscribe/subscribe-route.ts";
+import { Subscriptions } from "./subscribe/subscriptions.ts";
+import { SubscriptionsRoute } from "./subscribe/subscriptions-route.ts";
 import { Auditor } from "./worker/auditor.ts";
 import { DeliveryLog } from "./worker/delivery-log.ts";
 import { WorkerPool } from "./worker/pool.ts";
@@ -51,6 +54,8 @@ import { WorkerPool } from "./worker/pool.ts";
 const API_CONNECTIONS_MAX = 6;
 /** The tail, those who catch up, and those who ask where to begin. Followers starve nobody but each other. */
 const FEED_CONNECTIONS_MAX = 4;
+/** Consumers of durable subscriptions; not the tail's connections, so that neither starves the other. */
+const LEASE_CONNECTIONS_MAX = 3;
 /** A query's statement: less than anything that publishing or a crash's recovery waits for. */
 const QUERY_TIMEOUT_MS = 4000;
 /** A connection without a request is kept for as long as an idle publisher may want it. */
@@ -95,6 +100,7 @@ class Parts implements Service {
   readonly #api: Database;
   readonly #workers: Database;
   readonly #feed: Database;
+  readonly #leases: Database;
   readonly #readers: Database;
   readonly #link: RedisLink;
   readonly #queue: RedisQueue;
@@ -110,6 +116,7 @@ class Parts implements Service {
   readonly #audit: PostgresAuditStore;
   readonly #auditor: Auditor;
   readonly #followers: Followers;
+  readonly #subscriptions: Subscriptions;
   #http: ReturnType<typeof Bun.serve> | undefined;
   #stopping: Promise<void> | undefined;
 
@@ -129,8 +136,13 @@ class Parts implements Service {
       ...database(config),
       name: "feed",
       connectionsMax: FEED_CONNECTIONS_MAX,
-      // As above; and what follows a cursor is read in the order of the index, not collected and sorted.
-      settings: { enable_seqscan: "off", enable_bitmapscan: "off" },
+      settings: IN_ORDER,
+    });
+    this.#leases = new Database({
+      ...database(config),
+      name: "leases",
+      connectionsMax: LEASE_CONNECTIONS_MAX,
+      settings: IN_ORDER,
     });
     this.#readers = new Database({
       ...database(config),
@@ -157,6 +169,13 @@ class Parts implements Service {
     this.#partitions = new PartitionKeeper(this.#events, this.#audit, config, log);
     const feed = new PostgresFeedStore(this.#feed, installation);
     this.#followers = new Followers(feed, this.#hub, config.subscribersMax, log);
+    this.#subscriptions = new Subscriptions({
+      store: new PostgresSubscriptionStore(this.#leases),
+      hub: this.#hub,
+      resolve: (start) => this.#followers.resolve(start),
+      consumersMax: config.subscribersMax,
+      log,
+    });
     this.#health = new HealthRoutes({
       roles: config.roles,
       queue: this.#queue,
@@ -218,6 +237,7 @@ class Parts implements Service {
       ...new TopicsRoute(reader, admission).routes,
       ...new DuplicatesRoute(new PostgresAuditStore(this.#readers), admission).routes,
       ...new SubscribeRoute(this.#followers).routes,
+      ...new SubscriptionsRoute(this.#subscriptions).routes,
       ...new DashboardRoute().routes,
       ...reporting,
     ];
@@ -232,12 +252,13 @@ class Parts implements Service {
     this.#log.info("Draining");
     this.#health.drain();
     this.#followers.drain();
+    this.#subscriptions.drain();
     await this.#answerInFlight();
     await within(TRANSACTIONS_MS_MAX, Promise.all([this.#pool.stop(), this.#auditor.stop()]));
     this.#keeper.stop();
     this.#topics.stop();
     this.#partitions.stop();
-    const databases = [this.#workers, this.#feed, this.#readers, this.#api];
+    const databases = [this.#workers, this.#feed, this.#leases, this.#readers, this.#api];
     await Promise.all(databases.map((connections) => connections.close(CLOSE_S_MAX)));
     this.#link.close();
     this.#log.info("Stopped");

@@ -20,6 +20,8 @@
  * - **feed**: all stored events in the order in which they became visible: of each shard, by seq.
  * - **cursor**: how far a reader of the feed has come: the last seq of each shard.
  * - **horizon**: the seq of a shard up to which retention has taken events.
+ * - **lease**: an event in the hands of one consumer of a durable subscription, until it is acknowledged or the lease
+ *   runs out. Its **attempt** says how often the event was handed out.
  * - **verdict**: what became of one delivery: stored, duplicate or dead letter.
  */
 export * from "./event.ts";
@@ -29,5 +31,6 @@ export * from "./limits.ts";
 export * from "./publish-body.ts";
 export * from "./replies.ts";
 export * from "./simulation.ts";
+export * from "./subscription.ts";
 export { timestampFault } from "./timestamp.ts";
 export { compileTopicPattern, isWildcard, topicPatternFault } from "./topic-pattern.ts";

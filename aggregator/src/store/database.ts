@@ -38,6 +38,8 @@ const OWN_TABLES = /^(identities|events\w*|duplicates\w*)$/;
  * table was tiny must not read all of it when it has grown. All that workers look up has an index.
  */
 export const INDEXES_ONLY = { enable_seqscan: "off" } as const;
+/** And what they look up is read in the order of the index, not collected and sorted: pages that follow a cursor. */
+export const IN_ORDER = { ...INDEXES_ONLY, enable_bitmapscan: "off" } as const;
 
 export interface DatabaseOptions {
   readonly url: string;

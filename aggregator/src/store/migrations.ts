@@ -12,6 +12,7 @@ import once from "../../migrations/0001-once.sql" with { type: "text" };
 import audit from "../../migrations/0002-audit.sql" with { type: "text" };
 import deadLetters from "../../migrations/0003-dead-letters.sql" with { type: "text" };
 import feed from "../../migrations/0005-feed.sql" with { type: "text" };
+import subscriptions from "../../migrations/0006-subscriptions.sql" with { type: "text" };
 import type { Database, Transaction } from "./database.ts";
 
 export interface Migration {
@@ -24,6 +25,7 @@ export const MIGRATIONS: readonly Migration[] = [
   { name: "0002-audit", text: audit },
   { name: "0003-dead-letters", text: deadLetters },
   { name: "0005-feed", text: feed },
+  { name: "0006-subscriptions", text: subscriptions },
 ];
 
 const MIGRATION_DEADLINE_MS = 10 * 60_000;
@@ -98,6 +100,8 @@ export async function grant(database: Database, schema: string, role: string): P
       `GRANT EXECUTE ON FUNCTION make_audit_partitions(boolean, integer), drop_expired_audit_partitions(integer)
         TO ${quoted}`,
       `GRANT SELECT ON horizons TO ${quoted}`,
+      `GRANT SELECT, INSERT, UPDATE, DELETE
+        ON subscriptions, subscription_cursors, leases, subscription_dead_letters TO ${quoted}`,
       `GRANT EXECUTE ON FUNCTION note_horizons(integer) TO ${quoted}`,
     ]) {
       await tx.unsafe(statement);

@@ -6,7 +6,7 @@
  * Catching up reads pages of the subscriber's own, as fast as its client takes them and few at a time over all
  * subscribers, so that a crowd that comes back costs Postgres no more than a few connections.
  */
-import { bulkhead } from "cockatiel";
+import { bulkhead, isBulkheadRejectedError } from "cockatiel";
 import type { Logger } from "../ops/log.ts";
 import { RequestError } from "../problem.ts";
 import { unacceptable } from "../query/parameters.ts";
@@ -15,14 +15,9 @@ import type { Cursor, FeedPage, FeedStore } from "../store/feed-port.ts";
 import { decodeCursorText, encodeCursorText } from "./cursor-text.ts";
 import { encodeEvents, encodeOpening } from "./event-stream.ts";
 import { untilThere } from "./patience.ts";
+import type { Start } from "./start.ts";
 import { Subscriber } from "./subscriber.ts";
 import { Tail } from "./tail.ts";
-
-/** Where to begin: with what comes, with the oldest there is, at a time of arrival, or after a cursor. */
-export type Start =
-  | { readonly from: "now" | "beginning" }
-  | { readonly from: "arrival"; readonly arrival: string }
-  | { readonly from: "cursor"; readonly text: string };
 
 const PAGE_ROWS_MAX = 1000;
 const READS_AT_ONCE_MAX = 2;
@@ -63,12 +58,21 @@ export class Followers {
     this.#admit();
     this.#opening += 1;
     try {
-      const cursor = await this.#reads.execute(() => this.#resolve(start));
+      const cursor = await this.resolve(start);
       if (this.#isDraining) throw draining();
       return this.#begin(pattern, cursor, start.from === "now");
     } finally {
       this.#opening -= 1;
     }
+  }
+
+  /** Finds where a start lies in the feed; throws as `open` does. */
+  resolve(start: Start): Promise<Cursor> {
+    return this.#reads
+      .execute(() => this.#find(start))
+      .catch((error) => {
+        throw isBulkheadRejectedError(error) ? crowded("As many ask where to begin as may.") : error;
+      });
   }
 
   /** Ends all streams, each with the cursor to come back with, and opens no more. */
@@ -81,16 +85,10 @@ export class Followers {
   #admit(): void {
     if (this.#isDraining) throw draining();
     if (this.#subscribers.size + this.#opening < this.#subscribersMax) return;
-    throw new RequestError({
-      status: 503,
-      name: "too-many-subscribers",
-      title: "Too many subscribers",
-      detail: `This process takes ${this.#subscribersMax} subscribers. Another one may have room.`,
-      headers: { "retry-after": "5" },
-    });
+    throw crowded(`This process takes ${this.#subscribersMax} subscribers. Another one may have room.`);
   }
 
-  async #resolve(start: Start): Promise<Cursor> {
+  async #find(start: Start): Promise<Cursor> {
     switch (start.from) {
       case "arrival":
         return await this.#store.before(start.arrival);
@@ -174,6 +172,17 @@ function expired(): RequestError {
   const detail =
     "Retention has taken events that follow this cursor. `from=beginning` starts with the oldest there is.";
   return new RequestError({ status: 410, name: "expired", title: "Events are gone", detail });
+}
+
+function crowded(detail: string): RequestError {
+  const headers = { "retry-after": "5" };
+  return new RequestError({
+    status: 503,
+    name: "too-many-subscribers",
+    title: "Too many subscribers",
+    detail,
+    headers,
+  });
 }
 
 function draining(): RequestError {

@@ -8,10 +8,11 @@
  * Each event is sent once on a connection, those of a shard in the order of seq, none left out. Ids are cursors; a
  * chunk of events carries one, with its last event, so that whoever comes back may have one chunk again.
  */
-import { timestampFault, topicPatternFault } from "@sekali/contract";
+import { topicPatternFault } from "@sekali/contract";
 import { readParameters, unacceptable } from "../query/parameters.ts";
 import type { Route } from "../route.ts";
-import type { Followers, Start } from "./followers.ts";
+import type { Followers } from "./followers.ts";
+import { readStart, type Start } from "./start.ts";
 
 const PARAMETERS = new Set(["topic", "from"]);
 const ALL_TOPICS = ">";
@@ -37,21 +38,12 @@ export class SubscribeRoute {
     const pattern = parameters.get("topic") ?? ALL_TOPICS;
     const fault = topicPatternFault(pattern);
     if (fault !== undefined) throw unacceptable(`The query parameter \`topic\` ${fault}.`);
-    const start = readStart(request.headers.get("last-event-id"), parameters.get("from"));
+    const lastId = request.headers.get("last-event-id");
+    const start: Start = lastId ? { from: "cursor", text: lastId } : readStart(parameters.get("from") ?? "now");
     if (request.method === "HEAD") return new Response(null, { headers: HEADERS });
     const subscriber = await this.#followers.open(pattern, start);
     if (request.signal.aborted) subscriber.close();
     else request.signal.addEventListener("abort", () => subscriber.close(), { once: true });
     return new Response(subscriber.stream, { headers: HEADERS });
   }
-}
-
-/** Cursors are the only ones of these with a tilde. */
-function readStart(lastEventId: string | null, from: string | null): Start {
-  if (lastEventId !== null && lastEventId !== "") return { from: "cursor", text: lastEventId };
-  if (from === null || from === "now") return { from: "now" };
-  if (from === "beginning") return { from };
-  if (from.includes("~")) return { from: "cursor", text: from };
-  if (timestampFault(from) === undefined) return { from: "arrival", arrival: from };
-  throw unacceptable("The query parameter `from` takes `now`, `beginning`, an RFC 3339 time or the id of an event.");
 }

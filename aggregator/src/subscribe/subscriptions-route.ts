@@ -1,0 +1,187 @@
+/**
+ * Durable subscriptions: the service remembers where they stand, and their consumers share the work.
+ *
+ *   PUT    /subscriptions/{name}           makes it: {topic, from, ack_timeout_s, deliveries_max}; repeating is fine
+ *   GET    /subscriptions, …/{name}        with lag, what is outstanding, and dead letters
+ *   DELETE /subscriptions/{name}
+ *   GET    /subscriptions/{name}/next      up to `max` events, waiting up to `wait` seconds for the first
+ *   POST   /subscriptions/{name}/ack       {"ack_ids": […]}: dealt with
+ *   POST   /subscriptions/{name}/nack      the same: to be handed out again at once
+ *   GET    /subscriptions/{name}/dead-letters
+ *
+ * An ack id names the event and the attempt. One of an attempt that is not out any more is told back as `stale`.
+ */
+import {
+  ACK_TIMEOUT_S_DEFAULT,
+  type AckBody,
+  AckBodySchema,
+  DELIVERIES_MAX_DEFAULT,
+  type SubscriptionBody,
+  SubscriptionBodySchema,
+} from "@sekali/contract";
+import { RequestError } from "../problem.ts";
+import { decodeCursor, encodeCursor, nextLink, readLimit, readParameters, unacceptable } from "../query/parameters.ts";
+import type { PathParameters, Route } from "../route.ts";
+import type { Lease, LeasedEvent, SubscriptionDefinition, SubscriptionState } from "../store/subscription-port.ts";
+import { readJson } from "./json-body.ts";
+import { readStart } from "./start.ts";
+import { NoSuchSubscription, type Subscriptions } from "./subscriptions.ts";
+
+const NAME = /^[A-Za-z0-9._-]{1,64}$/;
+const NOTHING_KNOWN = new Set<string>();
+const NEXT_PARAMETERS = new Set(["max", "wait"]);
+const PAGE_PARAMETERS = new Set(["limit", "cursor"]);
+const EVENTS_DEFAULT = 100;
+const EVENTS_MAX = 1000;
+const WAIT_S_MAX = 30;
+const ACK_ID = /^(\d{1,4})-(\d{1,16})-(\d{1,5})$/;
+const JSON_HEADERS = { "content-type": "application/json" };
+
+export class SubscriptionsRoute {
+  readonly routes: readonly Route[];
+  readonly #subscriptions: Subscriptions;
+
+  constructor(subscriptions: Subscriptions) {
+    this.#subscriptions = subscriptions;
+    const named = (handle: (request: Request, name: string) => Promise<Response>) => {
+      return async (request: Request, parameters: PathParameters) => {
+        const name = readName(parameters);
+        try {
+          return await handle(request, name);
+        } catch (error) {
+          throw error instanceof NoSuchSubscription ? missing(name) : error;
+        }
+      };
+    };
+    const path = "/subscriptions/:name";
+    this.routes = [
+      { method: "GET", path: "/subscriptions", handle: (request) => this.#list(request) },
+      { method: "GET", path, handle: named((request, name) => this.#show(request, name)) },
+      { method: "PUT", path, handle: named((request, name) => this.#make(request, name)) },
+      { method: "DELETE", path, handle: named((request, name) => this.#remove(request, name)) },
+      { method: "GET", path: `${path}/next`, handle: named((request, name) => this.#next(request, name)) },
+      { method: "POST", path: `${path}/ack`, handle: named((request, name) => this.#answer(request, name, true)) },
+      { method: "POST", path: `${path}/nack`, handle: named((request, name) => this.#answer(request, name, false)) },
+      { method: "GET", path: `${path}/dead-letters`, handle: named((request, name) => this.#letters(request, name)) },
+    ];
+  }
+
+  async #list(request: Request): Promise<Response> {
+    readParameters(request, NOTHING_KNOWN);
+    return Response.json(await this.#subscriptions.states());
+  }
+
+  async #show(request: Request, name: string): Promise<Response> {
+    readParameters(request, NOTHING_KNOWN);
+    return Response.json(await this.#subscriptions.state(name));
+  }
+
+  async #make(request: Request, name: string): Promise<Response> {
+    readParameters(request, NOTHING_KNOWN);
+    const body = await readJson<SubscriptionBody>(request, SubscriptionBodySchema);
+    const definition: SubscriptionDefinition = {
+      name,
+      topic: body.topic ?? ">",
+      from: body.from ?? "now",
+      ack_timeout_s: body.ack_timeout_s ?? ACK_TIMEOUT_S_DEFAULT,
+      deliveries_max: body.deliveries_max ?? DELIVERIES_MAX_DEFAULT,
+    };
+    const { state, isNew } = await this.#subscriptions.make(definition, readStart(definition.from));
+    if (!isSame(state, definition)) throw conflicting(state);
+    return Response.json(state, { status: isNew ? 201 : 200 });
+  }
+
+  async #remove(request: Request, name: string): Promise<Response> {
+    readParameters(request, NOTHING_KNOWN);
+    await this.#subscriptions.remove(name);
+    return new Response(null, { status: 204 });
+  }
+
+  async #next(request: Request, name: string): Promise<Response> {
+    const parameters = readParameters(request, NEXT_PARAMETERS);
+    const max = readWhole(parameters, "max", EVENTS_DEFAULT, 1, EVENTS_MAX);
+    const waitS = readWhole(parameters, "wait", 0, 0, WAIT_S_MAX);
+    // Leases are taken by this: a question for the headers alone must not take any.
+    if (request.method === "HEAD") return new Response(null, { headers: JSON_HEADERS });
+    const { events } = await this.#subscriptions.next(name, max, waitS * 1000, request.signal);
+    return new Response(`{"events":[${events.map(renderLeased).join(",")}]}`, { headers: JSON_HEADERS });
+  }
+
+  async #answer(request: Request, name: string, isDone: boolean): Promise<Response> {
+    readParameters(request, NOTHING_KNOWN);
+    const { ack_ids } = await readJson<AckBody>(request, AckBodySchema);
+    const leases = ack_ids.map(decodeAckId);
+    const held = new Set((await this.#subscriptions.answer(name, leases, isDone)).map(encodeAckId));
+    const stale = [...new Set(ack_ids)].filter((id) => !held.has(id));
+    return Response.json({ [isDone ? "acknowledged" : "returned"]: held.size, stale });
+  }
+
+  async #letters(request: Request, name: string): Promise<Response> {
+    const parameters = readParameters(request, PAGE_PARAMETERS);
+    const limit = readLimit(parameters.get("limit"));
+    const text = parameters.get("cursor");
+    const [shard, seq] = text === null ? [] : decodeCursor(text, [wholeFault, wholeFault]).map(Number);
+    const after = shard === undefined || seq === undefined ? undefined : { shard, seq };
+    const page = await this.#subscriptions.deadLetters(name, after, limit);
+    const headers: Record<string, string> = { ...JSON_HEADERS };
+    if (page.next !== undefined) {
+      const cursor = encodeCursor([String(page.next.shard), String(page.next.seq)]);
+      headers["link"] = nextLink(`/subscriptions/${name}/dead-letters`, parameters, cursor);
+    }
+    return new Response(`[${page.rows.join(",")}]`, { headers });
+  }
+}
+
+function readName(parameters: PathParameters): string {
+  const name = parameters["name"] ?? "";
+  if (NAME.test(name)) return name;
+  throw unacceptable("A subscription's name has 1 to 64 characters: letters, digits, dot, underscore and hyphen.");
+}
+
+function readWhole(from: URLSearchParams, name: string, usual: number, least: number, most: number): number {
+  const text = from.get(name);
+  if (text === null) return usual;
+  const value = /^\d{1,6}$/.test(text) ? Number(text) : Number.NaN;
+  if (value >= least && value <= most) return value;
+  throw unacceptable(`The query parameter \`${name}\` takes a whole number from ${least} to ${most}.`);
+}
+
+function wholeFault(text: string): string | undefined {
+  return /^\d{1,15}$/.test(text) ? undefined : "must be a whole number";
+}
+
+function renderLeased(event: LeasedEvent): string {
+  return `{"ack_id":"${encodeAckId(event)}","delivery":${event.attempt},"event":${event.record}}`;
+}
+
+function encodeAckId({ shard, seq, attempt }: Lease): string {
+  return `${shard}-${seq}-${attempt}`;
+}
+
+function decodeAckId(id: string): Lease {
+  const match = ACK_ID.exec(id);
+  if (match === null) throw unacceptable("An element of `ack_ids` is none that this service gave out.");
+  const [shard = 0, seq = 0, attempt = 0] = match.slice(1).map(Number);
+  return { shard, seq, attempt };
+}
+
+function isSame(a: SubscriptionDefinition, b: SubscriptionDefinition): boolean {
+  return (
+    a.topic === b.topic &&
+    a.from === b.from &&
+    a.ack_timeout_s === b.ack_timeout_s &&
+    a.deliveries_max === b.deliveries_max
+  );
+}
+
+function missing(name: string): RequestError {
+  const detail = `There is no subscription ${name}. PUT makes one.`;
+  return new RequestError({ status: 404, name: "no-such-subscription", title: "No such subscription", detail });
+}
+
+function conflicting({ name, topic, ack_timeout_s, deliveries_max }: SubscriptionState): RequestError {
+  const detail =
+    `${name} is there with another definition: topic ${topic}, ack_timeout_s ${ack_timeout_s}, deliveries_max ` +
+    `${deliveries_max}, or another start. DELETE it first, or take another name.`;
+  return new RequestError({ status: 409, name: "subscription-differs", title: "Another definition", detail });
+}
