@@ -13,8 +13,8 @@ export type Shape = "topic" | "topics";
 
 /** The index holds the newest first: walked forwards, or backwards. */
 const DIRECTIONS: Readonly<Record<Order, Readonly<Record<string, string>>>> = {
-  desc: { direction: "DESC", upto: "<=", beyond: "<", inside: ">=" },
-  asc: { direction: "ASC", upto: ">=", beyond: ">", inside: "<" },
+  desc: { direction: "DESC", beyond: "<", inside: ">=" },
+  asc: { direction: "ASC", beyond: ">", inside: "<" },
 };
 
 /** $1 to $6 are named in the files; the filters' values follow. */

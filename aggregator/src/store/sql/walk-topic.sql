@@ -3,8 +3,7 @@
 --  $2, $3, $4 the place: timestamp, event_id and topic, itself left out  $5 rows
 SELECT n.* FROM events n
 WHERE n.topic = :topic
-  -- The first comparison is the index's, the second leaves out the place itself, which may lie in another topic.
-  AND (n."timestamp", n.event_id) :upto ($2::text::timestamptz, $3::uuid)
+  -- The index goes to the first two, the third decides where another topic has an event of the same two.
   AND (n."timestamp", n.event_id, n.topic) :beyond ($2::text::timestamptz, $3::uuid, $4::text)
   :filters
 ORDER BY n."timestamp" :direction, n.event_id :direction
