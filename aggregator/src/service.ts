@@ -160,6 +160,9 @@ class Parts implements Service {
       bytesMax: Math.floor(config.queueBytesMax / config.shards),
     };
     this.#keeper = new ShardKeeper(this.#queue, shards, config.shards, bounds, log);
+    this.#hub.on((signal) => {
+      if (signal.kind === "moved") this.#keeper.committed(signal.shard, signal.position);
+    });
     this.#batcher = new Batcher(this.#keeper, this.#hub);
     this.#verdicts = new Verdicts(shards, this.#hub);
     this.#topics = new TopicRegistry(shards, config.topicsMax, log);

@@ -117,6 +117,15 @@ describe("otherwise it goes on in a new epoch, greater than any, from the greate
     expect(keeper.epochOf(0)).toBe(3);
   });
 
+  test("after a restart of Redis, though it has all that this process knows of (P4)", async () => {
+    stands({ epoch: 2, seq: 5 });
+    holds({ epoch: 2, seq: 9 });
+    queue.shard(0).restarted = true;
+    await keeper.start();
+    expect(queue.shard(0).head).toEqual({ epoch: 3, seq: 9 });
+    expect(store.losses).toEqual([]);
+  });
+
   test("after a crash between Redis and Postgres: the epoch that Postgres never issued is left behind", async () => {
     stands({ epoch: 2, seq: 5 });
     store.before = (call) => {
@@ -133,6 +142,23 @@ describe("otherwise it goes on in a new epoch, greater than any, from the greate
 });
 
 describe("a shard that changes while it is compared", () => {
+  test("because the link was lost meanwhile is compared again: another Redis may be there (P4)", async () => {
+    stands({ epoch: 2, seq: 5 });
+    holds({ epoch: 2, seq: 9 });
+    let isFirst = true;
+    store.before = (call) => {
+      if (call !== "commit" || !isFirst) return;
+      isFirst = false;
+      queue.link.become("away");
+      holds({ epoch: 2, seq: 7 });
+      queue.shard(0).restarted = true;
+      queue.link.become("up");
+    };
+    await keeper.start();
+    expect(keeper.epochOf(0)).toBe(3);
+    expect(queue.shard(0).head).toEqual({ epoch: 3, seq: 7 });
+  });
+
   test("is compared again", async () => {
     stands({ epoch: 2, seq: 5 });
     let begins = 0;
@@ -202,6 +228,14 @@ describe("what this process saw acknowledged", () => {
     await settled();
     await add();
     expect(queue.adds.at(-1)?.bounds.floorSeq).toBe(5);
+  });
+
+  test("or committed, by whichever process, is the floor, in the same epoch only (P4)", async () => {
+    keeper.committed(0, { epoch: 2, seq: 40 });
+    keeper.committed(0, { epoch: 2, seq: 30 });
+    keeper.committed(0, { epoch: 3, seq: 90 });
+    expect(await add()).toEqual({ outcome: "refused", reason: "floor" });
+    expect(queue.adds.at(-1)?.bounds.floorSeq).toBe(40);
   });
 
   test.each([

@@ -7,11 +7,14 @@
  *
  *   closed ──takeUp──▶ open(epoch, floor) ──link away, add refused, head below the floor──▶ closed
  *
- * Redis is sound if it belongs to this installation, is in the epoch that Postgres issued, and has neither less than
- * was committed nor less than this process has seen acknowledged. Otherwise the shard goes on in a new epoch, greater
- * than any that was ever seen, with its seq continuing from the greater of what survived and what is committed. A stale
- * add or trim of an older epoch is then harmless. What this process saw acknowledged and Redis no longer has is written
- * down as lost (P4), by every process for what it saw; the claims merge to the largest.
+ * Redis is sound if it belongs to this installation, is in the epoch that Postgres issued, has not been started anew
+ * since, and has neither less than was committed nor less than this process has seen acknowledged. (What another
+ * process has seen acknowledged, this one can't know. Were a Redis that has come back with less taken for sound, this
+ * process would add in the place of what is gone, and the other one would find too small a loss, or none.) Otherwise
+ * the shard goes on in a new epoch, greater than any that was ever seen, with its seq continuing from the greater of
+ * what survived and what is committed. A stale add or trim of an older epoch is then harmless. What this process saw
+ * acknowledged and Redis no longer has is written down as lost (P4), by every process for what it saw; the claims merge
+ * to the largest.
  *
  * Redis is told first and Postgres committed last: a crash in between leaves Redis in an epoch that Postgres never
  * issued, which is not sound, so that the next one to look issues another.
@@ -43,6 +46,8 @@ export class ShardKeeper {
   readonly #underWay = new Map<number, Promise<void>>();
   #timer: ReturnType<typeof setInterval> | undefined;
   #foreign = false;
+  /** Counts the changes of the link: what was compared before one says nothing of what is there after it. */
+  #linkChanges = 0;
 
   constructor(queue: Queue, store: ShardStore, shards: number, bounds: ShardBounds, log: Logger) {
     this.#queue = queue;
@@ -56,6 +61,7 @@ export class ShardKeeper {
   async start(): Promise<void> {
     this.#queue.link.onChange((state) => {
       this.#open.clear();
+      this.#linkChanges += 1;
       if (state === "up") this.#takeUpAll();
     });
     this.#timer = setInterval(() => void this.#check(), CHECK_INTERVAL_MS);
@@ -101,6 +107,14 @@ export class ShardKeeper {
     return result;
   }
 
+  /**
+   * A worker, of this process or another one, has committed so far: Redis had it, and must not come back with less. A
+   * later epoch says nothing here: first what this process saw acknowledged in its own one is to be looked for.
+   */
+  committed(shard: number, position: Position): void {
+    if (this.#floors.get(shard)?.epoch === position.epoch) this.#raiseFloor(shard, position);
+  }
+
   #close(shard: number): void {
     this.#open.delete(shard);
     void this.#takeUp(shard);
@@ -119,10 +133,12 @@ export class ShardKeeper {
   }
 
   async #takeUpNow(shard: number): Promise<void> {
+    const linkChanges = this.#linkChanges;
     try {
       const head = await this.#store.takeUp(shard, (row) => this.#compare(shard, row));
       this.#foreign = false;
       this.#raiseFloor(shard, head);
+      if (this.#linkChanges !== linkChanges) return await this.#takeUpNow(shard);
       if (this.#queue.link.state === "up") this.#open.set(shard, head.epoch);
     } catch (error) {
       if (error instanceof ForeignQueue && !this.#foreign) {
@@ -200,7 +216,7 @@ export class ShardKeeper {
 
 function isSound(state: ShardState, row: LockedShard, floor: Position | undefined): boolean {
   const { head, lastEntry } = state;
-  if (head === undefined || state.installation === undefined) return false;
+  if (head === undefined || state.installation === undefined || state.restarted) return false;
   if (head.epoch !== row.issuedEpoch || head.seq < row.position.seq) return false;
   if (lastEntry !== undefined && isAfter(lastEntry, head)) return false;
   return floor === undefined || !isAfter(floor, head);

@@ -64,6 +64,8 @@ export interface ReadResult {
 export interface ShardState {
   readonly installation: string | undefined;
   readonly head: Position | undefined;
+  /** Redis has been started anew since the head's epoch was issued: what it held last may be gone. */
+  readonly restarted: boolean;
   /** The last entry of the stream, which may have survived the head, or be beyond it. */
   readonly lastEntry: Position | undefined;
 }

@@ -47,6 +47,7 @@ export class RedisLink implements Link {
   readonly #listeners: ((state: LinkState) => void)[] = [];
   #state: LinkState = "away";
   #warnings: readonly string[] = [];
+  #run = "";
 
   constructor(url: string, log: Logger) {
     this.#log = log;
@@ -64,6 +65,11 @@ export class RedisLink implements Link {
 
   get durabilityWarnings(): readonly string[] {
     return this.#warnings;
+  }
+
+  /** Names the run of Redis that this link was last up with: another one after every start of Redis. */
+  get run(): string {
+    return this.#run;
   }
 
   onChange(listener: (state: LinkState) => void): void {
@@ -136,6 +142,7 @@ export class RedisLink implements Link {
   async #greet(): Promise<void> {
     this.#warnings = await this.#findDurabilityWarnings();
     for (const warning of this.#warnings) this.#log.warn({ setting: warning }, "Redis is less durable than promised");
+    this.#run = await this.#findRun();
     if (this.#producer.status === "ready") this.#become("up");
   }
 
@@ -151,6 +158,12 @@ export class RedisLink implements Link {
       }
     }
     return warnings;
+  }
+
+  /** Where INFO is forbidden every connection counts as a new run, which costs an epoch and is never wrong. */
+  async #findRun(): Promise<string> {
+    const report = await this.#producer.info("server").catch(() => "");
+    return /^run_id:(\S+)/m.exec(report)?.[1] ?? crypto.randomUUID();
   }
 
   #become(state: LinkState): void {

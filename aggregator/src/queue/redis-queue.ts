@@ -1,9 +1,10 @@
 /**
  * The queue on Redis streams.
  *
- * A shard k is three keys with the hash tag {k}: `head`, a hash with the installation, the epoch, the head's seq, and
- * what has been committed; `stream`, whose entry ids are `epoch-seq`; `tail`, the marks by which the stream is trimmed.
- * Everything that changes them is a Lua script, so each change happens whole or not at all.
+ * A shard k is three keys with the hash tag {k}: `head`, a hash with the installation, the epoch, the run of Redis in
+ * which it was issued, the head's seq, and what has been committed; `stream`, whose entry ids are `epoch-seq`; `tail`,
+ * the marks by which the stream is trimmed. Everything that changes them is a Lua script, so each change happens whole
+ * or not at all.
  *
  * An entry's fields: v format version, n deliveries, b bytes added to the shard so far in this epoch, r deliveries of
  * each request, t milliseconds by Redis's clock, d the events' own JSON text.
@@ -138,13 +139,15 @@ export class RedisQueue implements Queue {
 
   async state(shard: number): Promise<ShardState> {
     const [head, last] = await this.link.pipeline([
-      ["hmget", this.#key(shard, "head"), "epoch", "seq", "installation"],
+      ["hmget", this.#key(shard, "head"), "epoch", "seq", "installation", "run"],
       ["xrevrange", this.#key(shard, "stream"), "+", "-", "COUNT", "1"],
     ]);
     const lastId = (last as [string, string[]][])[0]?.[0];
+    const [, , installation, run] = head as (string | null)[];
     return {
       head: toPosition(head ?? null),
-      installation: (head as (string | null)[])[2] ?? undefined,
+      installation: installation ?? undefined,
+      restarted: run !== this.link.run,
       lastEntry: lastId === undefined ? undefined : fromId(lastId),
     };
   }
@@ -167,6 +170,7 @@ export class RedisQueue implements Queue {
       head.epoch,
       head.seq,
       committedSeq,
+      this.link.run,
     ]);
     return reply === 1;
   }

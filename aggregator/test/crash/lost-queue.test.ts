@@ -223,6 +223,46 @@ test("Redis goes back behind an open connection: the next add is not taken below
   await expectLoss(0, [...before, ...between, ...after]);
 });
 
+test("Redis comes back with less, and who has lost nothing is back first: all of the loss is counted (P4)", async () => {
+  own = await startServers();
+  stack = await openStack({ servers: own, env: { SHARDS: "1" } });
+  const loser = await stack.start({ ROLES: "api" });
+  const other = await stack.start({ ROLES: "api", BROKER_URL: own.redis.url });
+  const [one, two] = [loser, other].map(({ url }) => new Publisher(() => url, stack.ledger));
+  const [kept, lost, after] = [makeEvents(20), makeEvents(40), makeEvents(25)];
+  await one?.publish(kept);
+  await goBack(own.redis, own.redis.dataDir, async () => {
+    await one?.publish(lost);
+    stack.redisLink.refuse();
+  });
+  // It knows of nothing that is missing, and adds in the place of what is.
+  await two?.publish(after);
+  stack.redisLink.heal();
+  await one?.publish(makeEvents(5));
+  await stack.start({ ROLES: "worker" });
+  await expectLoss(40, [...kept, ...after]);
+});
+
+test("Redis goes back behind the open connection of one who has added nothing: it adds above the position (P4)", async () => {
+  stack = await openStack({ env: { SHARDS: "1" } });
+  const busy = await stack.start();
+  const idle = await stack.start({ ROLES: "api" });
+  const { head, stream } = shardKeys(stack.name, 0);
+  const copy = (from: string, to: string) => `redis.call('COPY', ${from}, ${to}, 'REPLACE')`;
+  const [one, two] = [busy, idle].map(({ url }) => new Publisher(() => url, stack.ledger));
+  await one?.publishStored(makeEvents(30));
+  const keys = [head, stream, `${head}:then`, `${stream}:then`];
+  await stack.redisCommand("EVAL", `${copy("KEYS[1]", "KEYS[3]")} ${copy("KEYS[2]", "KEYS[4]")}`, "4", ...keys);
+  await one?.publishStored(makeEvents(60));
+  await busy.kill();
+  const goBackNow = `${copy("KEYS[3]", "KEYS[1]")} ${copy("KEYS[4]", "KEYS[2]")}`;
+  await stack.redisCommand("EVAL", goBackNow, "4", ...keys);
+  const after = makeEvents(45);
+  await two?.publish(after);
+  await stack.start({ ROLES: "worker" });
+  await expectLoss(0, after);
+});
+
 test("a batch that was read before Redis went back does not commit after it (P3, P4)", async () => {
   own = await startServers();
   stack = await openStack({ servers: own, env: { SHARDS: "1" } });

@@ -36,6 +36,8 @@ export interface MemoryShard {
   head: Position | undefined;
   committedSeq: number;
   entries: Entry[];
+  /** The queue has been started anew since the epoch was issued. */
+  restarted?: boolean;
 }
 
 export interface Added {
@@ -110,15 +112,15 @@ export class MemoryQueue implements Queue {
 
   async state(shard: number): Promise<ShardState> {
     await this.before("state", shard);
-    const { installation, head, entries } = this.shard(shard);
-    return { installation, head, lastEntry: entries.at(-1)?.position };
+    const { installation, head, entries, restarted = false } = this.shard(shard);
+    return { installation, head, restarted, lastEntry: entries.at(-1)?.position };
   }
 
   async begin(shard: number, seen: ShardState, head: Position, committedSeq: number, installation: string) {
     await this.before("begin", shard);
     const now = this.shard(shard);
     if (!isSame(now.head, seen.head) || !isSame(now.entries.at(-1)?.position, seen.lastEntry)) return false;
-    Object.assign(now, { installation, head, committedSeq });
+    Object.assign(now, { installation, head, committedSeq, restarted: false });
     return true;
   }
 }
