@@ -5,7 +5,7 @@
 .DEFAULT_GOAL := help
 BUN := make/bun
 
-.PHONY: help up down clean logs test test-compose check format build stress soak races bench ship native chaos
+.PHONY: help up down clean logs test test-compose check format build stress soak fuzz races bench ship native chaos
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -42,6 +42,10 @@ test: native ## All tests, on real Redis, Postgres and Chromium (ARGS='-t name' 
 	@make/chromium
 	$(BUN) test --timeout 120000 --path-ignore-patterns 'aggregator/test/compose/**' $(ARGS) \
 	  contract native aggregator publisher loadtest chaos
+
+fuzz: native ## Bodies of every kind over HTTP, for longer than the tests do (SECONDS=60 SEED=…)
+	@FUZZ_SECONDS=$(or $(SECONDS),60) $(if $(SEED),SEED=$(SEED)) SEKALI_BINARY='$(CURDIR)/dist/aggregator' \
+	  $(BUN) test --timeout $$(($(or $(SECONDS),60) * 1000 + 120000)) aggregator/test/black-box/any-body.test.ts
 
 test-compose: node_modules/.installed ## The black-box suite and restarts against the Compose stack
 	@make/test-compose

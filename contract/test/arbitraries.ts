@@ -64,6 +64,80 @@ const keepableJson: fc.Arbitrary<unknown> = fc.letrec((tie) => ({
   ),
 })).value;
 
+const NAMES = ["a", "__proto__", "constructor", "prototype", "toString", "hasOwnProperty", "length", "", "$1", "'"];
+const ESCAPES = [
+  "\\n",
+  "\\t",
+  "\\\\",
+  '\\"',
+  "\\/",
+  "\\u001b",
+  "\\u007f",
+  "\\u2028",
+  "\\ud83d\\ude42",
+  "\\u00E9",
+  "\\u0041",
+];
+
+/** A string's JSON text; some of its characters are written as escapes. */
+const stringText = fc
+  .array(
+    fc.oneof(
+      fc.constantFrom(...ESCAPES),
+      keepableText.map((text) => JSON.stringify(text).slice(1, -1)),
+    ),
+    {
+      maxLength: 5,
+    },
+  )
+  .map((parts) => `"${parts.join("")}"`);
+
+const numberText = fc
+  .tuple(
+    fc.constantFrom("", "-"),
+    fc.oneof(fc.constant("0"), fc.bigInt({ min: 1n, max: 10n ** 60n }).map(String)),
+    fc.option(fc.stringMatching(/^[0-9]{1,40}$/), { nil: undefined }),
+    fc.option(fc.tuple(fc.constantFrom("e", "E"), fc.constantFrom("", "+", "-"), fc.nat(250)), { nil: undefined }),
+  )
+  .map(([sign, whole, fraction, power]) => {
+    const decimals = fraction === undefined ? "" : `.${fraction}`;
+    return `${sign}${whole}${decimals}${power === undefined ? "" : power.join("")}`;
+  });
+
+const space = fc.constantFrom("", "", "", " ", "\n", "\t\r\n ");
+const nameText = fc.oneof(
+  fc.constantFrom(...NAMES).map((name) => JSON.stringify(name)),
+  stringText,
+);
+const listed = (open: string, parts: readonly string[], close: string) => `${open}${parts.join(",")}${close}`;
+
+/** JSON texts as no serialiser writes them: digits of any length, keys that repeat, escapes, white space anywhere. */
+const texts = fc.letrec<{ value: string; object: string }>((tie) => ({
+  value: fc.oneof(
+    { depthSize: "small" },
+    fc.constantFrom("null", "true", "false", "{}", "[ ]"),
+    numberText,
+    stringText,
+    fc
+      .array(
+        fc.tuple(space, tie("value"), space).map((parts) => parts.join("")),
+        { maxLength: 4 },
+      )
+      .map((items) => listed("[", items, "]")),
+    tie("object"),
+  ),
+  object: fc
+    .array(
+      fc
+        .tuple(space, nameText, space, tie("value"), space)
+        .map(([before, name, between, value, after]) => `${before}${name}${between}:${value}${after}`),
+      { maxLength: 5 },
+    )
+    .map((members) => listed("{", members, "}")),
+}));
+
+export const payloadText: fc.Arbitrary<string> = texts.object;
+
 export const validEvent: fc.Arbitrary<Event> = fc.record({
   topic: fc.array(token, { minLength: 1, maxLength: 4 }).map((tokens) => tokens.join(".")),
   event_id: fc.tuple(fc.uuid(), fc.boolean()).map(([eventId, isUpper]) => (isUpper ? eventId.toUpperCase() : eventId)),

@@ -4,6 +4,7 @@
  * another publisher may be at work.
  */
 import { afterAll, beforeAll, expect } from "bun:test";
+import type { AggregatorProcess } from "../harness/aggregator-process.ts";
 import { backingServers, useBackingServers } from "../harness/backing-servers.ts";
 import { eventually } from "../harness/eventually.ts";
 import { type Problem, Publisher, request } from "../harness/http-client.ts";
@@ -31,7 +32,14 @@ export interface Page {
 
 export class Target {
   readonly publisher = new Publisher(() => this.url);
+  readonly #env: Record<string, string>;
   #stack: Stack | undefined;
+  #aggregator: AggregatorProcess | undefined;
+
+  /** @param env settings of a stack of its own; a service that is given has its own settings. */
+  constructor(env: Record<string, string> = {}) {
+    this.#env = env;
+  }
 
   get url(): string {
     const url = given ?? this.#stack?.url;
@@ -42,12 +50,27 @@ export class Target {
   async open(): Promise<void> {
     if (given !== undefined) return;
     await backingServers();
-    this.#stack = await openStack({ env: { SHARDS: "4" } });
-    await this.#stack.start();
+    this.#stack = await openStack({ env: { SHARDS: "4", ...this.#env } });
+    this.#aggregator = await this.#stack.start();
   }
 
   async close(): Promise<void> {
     await this.#stack?.[Symbol.asyncDispose]();
+  }
+
+  /** The log of a stack of its own; of a service that is given nobody knows it. */
+  get log(): readonly string[] {
+    return this.#aggregator?.log ?? [];
+  }
+
+  /** What the service itself took for a fault of its own. */
+  get faults(): readonly string[] {
+    return this.log.filter((line) => /"level":"(error|fatal)"/.test(line));
+  }
+
+  /** What the process of a stack of its own has in memory. */
+  get residentBytes(): number | undefined {
+    return this.#aggregator?.residentBytes;
   }
 
   /** `/stats`, held to P3. */
@@ -82,9 +105,9 @@ export class Target {
 }
 
 /** To be called once at the top of a test file. */
-export function useTarget(): Target {
+export function useTarget(env: Record<string, string> = {}): Target {
   if (given === undefined) useBackingServers();
-  const target = new Target();
+  const target = new Target(env);
   beforeAll(async () => await target.open());
   afterAll(async () => await target.close());
   return target;

@@ -3,7 +3,7 @@
  * It is told everything by its environment and asked everything over HTTP, like in production; the tests hold only
  * what an operating system holds: its signals, its exit code and its log.
  */
-import { appendFileSync } from "node:fs";
+import { appendFileSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { freePort } from "@sekali/native";
 import type { Subprocess } from "bun";
@@ -77,6 +77,16 @@ export class AggregatorProcess {
 
   get pid(): number {
     return this.#child.pid;
+  }
+
+  /** What it has in memory; undefined where the machine does not tell. */
+  get residentBytes(): number | undefined {
+    try {
+      const kibibytes = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${this.pid}/status`, "utf8"))?.[1];
+      return kibibytes === undefined ? undefined : Number(kibibytes) * 1024;
+    } catch {
+      return undefined;
+    }
   }
 
   /** The exit code; 128 and the signal's number when a signal ended it. */

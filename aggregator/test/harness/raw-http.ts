@@ -26,8 +26,21 @@ export function parseReply(text: string): RawReply {
 
 const REPLY_MS_MAX = 10_000;
 
+type Part = string | Uint8Array;
+
+export interface Exchange {
+  /** Whether the client closes its own side after the last part, and goes on to listen. */
+  readonly isEnded?: boolean;
+  /** How long the server may take to close the connection. */
+  readonly milliseconds?: number;
+}
+
 /** Sends the parts one after the other on one connection; gives all that came back until the server closed it. */
-export async function exchange(url: string, parts: readonly (string | Uint8Array)[]): Promise<string> {
+export async function exchange(
+  url: string,
+  parts: readonly Part[] | AsyncIterable<Part>,
+  { isEnded = false, milliseconds = REPLY_MS_MAX }: Exchange = {},
+): Promise<string> {
   const { hostname, port } = new URL(url);
   const socket = connect({ host: hostname, port: Number(port) });
   const ended = Promise.withResolvers<string>();
@@ -37,13 +50,26 @@ export async function exchange(url: string, parts: readonly (string | Uint8Array
   socket.on("close", finish);
   // A server that refuses a request early may reset the connection while the rest is still being sent.
   socket.on("error", finish);
-  socket.on("connect", () => {
-    for (const part of parts) socket.write(part);
+  socket.on("connect", async () => {
+    for await (const part of parts) {
+      if (socket.destroyed || socket.writableEnded) return;
+      socket.write(part);
+    }
+    if (isEnded) socket.end();
   });
   try {
-    return await within(ended.promise, REPLY_MS_MAX, "the end of the reply");
+    return await within(ended.promise, milliseconds, "the end of the reply");
   } finally {
     socket.destroy();
+  }
+}
+
+/** Never ends: one byte now and then, for as long as somebody takes them. */
+export async function* dribbled(first: string, byte: string): AsyncGenerator<string> {
+  yield first;
+  for (;;) {
+    await Bun.sleep(500);
+    yield byte;
   }
 }
 

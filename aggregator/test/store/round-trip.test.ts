@@ -3,12 +3,13 @@
  * same instant, the UUID in lower case. The events are drawn by the contract's own generator.
  */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { join } from "node:path";
 import { type Event, type EventRecord, parsePublishBody } from "@sekali/contract";
 import fc from "fast-check";
+import { contractArbitraries } from "../harness/arbitraries.ts";
 import { useBackingServers } from "../harness/backing-servers.ts";
+import { canonicalJson } from "../harness/canonical-json.ts";
+import { type Essence, essenceOf, instantOf } from "../harness/essence.ts";
 import { makeEvent } from "../harness/event-factory.ts";
-import { canonicalJson } from "./canonical-json.ts";
 import { openSchema, type Schema } from "./schema.ts";
 
 let schema: Schema;
@@ -20,47 +21,8 @@ beforeAll(async () => {
   await schema.takeUp(0);
 });
 
-/** The generator is test material of the contract, and no part of what the package offers. */
-async function validEvents(): Promise<fc.Arbitrary<Event>> {
-  const contract = Bun.resolveSync("@sekali/contract/package.json", import.meta.dir);
-  const arbitraries = (await import(join(contract, "..", "test", "arbitraries.ts"))) as Record<string, unknown>;
-  return arbitraries["validEvent"] as fc.Arbitrary<Event>;
-}
-
-/** Microseconds since the Unix epoch: a Date has milliseconds only. No offset means UTC. */
-function instantOf(timestamp: string): bigint {
-  const form = /^(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d+))?)?(?:[Zz]|([+-])(\d\d)(?::?(\d\d))?)?$/;
-  const parts = form.exec(timestamp);
-  if (parts === null) throw new Error(`no timestamp: ${timestamp}`);
-  const number = (index: number) => Number(parts[index] ?? 0);
-  const date = new Date(0);
-  date.setUTCFullYear(number(1), number(2) - 1, number(3));
-  date.setUTCHours(number(4), number(5), number(6));
-  const offsetMinutes = (number(9) * 60 + number(10)) * (parts[8] === "-" ? -1 : 1);
-  const micros = BigInt((parts[7] ?? "").padEnd(6, "0"));
-  return (BigInt(date.getTime()) - BigInt(offsetMinutes * 60_000)) * 1000n + micros;
-}
-
-/** What must come back as it was sent. */
-function essence(event: Event, text: string): Record<string, unknown> {
-  return {
-    topic: event.topic,
-    event_id: event.event_id.toLowerCase(),
-    instant: instantOf(event.timestamp),
-    source: event.source,
-    payload: canonicalJson(payloadOf(text)),
-  };
-}
-
-/** The payload's own text, cut out of an event's text or a record's. */
-function payloadOf(text: string): string {
-  const start = text.indexOf('"payload":') + '"payload":'.length;
-  const end = text.lastIndexOf(',"received_at"');
-  return text.slice(start, end < 0 ? text.lastIndexOf("}") : end);
-}
-
 /** The way of a request's body, without the queue; gives the records back by identity. */
-async function passThrough(body: string): Promise<Map<string, Record<string, unknown>>> {
+async function passThrough(body: string): Promise<Map<string, Essence>> {
   const parsed = parsePublishBody(new TextEncoder().encode(body), { batchEventsMax: 1000 });
   if (!parsed.ok) throw new Error(`refused: ${JSON.stringify(parsed)}`);
   await schema.sql`TRUNCATE identities, events, counters`;
@@ -83,7 +45,7 @@ async function passThrough(body: string): Promise<Map<string, Record<string, unk
   return new Map(
     page.rows.map((row) => {
       const record = JSON.parse(row) as EventRecord;
-      return [`${record.topic} ${record.event_id}`, essence(record, row)];
+      return [`${record.topic} ${record.event_id}`, essenceOf(row)];
     }),
   );
 }
@@ -91,11 +53,15 @@ async function passThrough(body: string): Promise<Map<string, Record<string, unk
 const identityOf = (event: Event) => `${event.topic} ${event.event_id.toLowerCase()}`;
 
 test("whatever the contract's generator draws is accepted, stored, and comes back equal", async () => {
-  const batches = fc.uniqueArray(await validEvents(), { minLength: 1, maxLength: 30, selector: identityOf });
+  const batches = fc.uniqueArray((await contractArbitraries()).validEvent, {
+    minLength: 1,
+    maxLength: 30,
+    selector: identityOf,
+  });
   await fc.assert(
     fc.asyncProperty(batches, async (events) => {
       const found = await passThrough(JSON.stringify(events));
-      const expected = events.map((event) => [identityOf(event), essence(event, JSON.stringify(event))] as const);
+      const expected = events.map((event) => [identityOf(event), essenceOf(JSON.stringify(event))] as const);
       expect(found).toEqual(new Map(expected));
     }),
     { numRuns: 60 },
@@ -122,7 +88,7 @@ describe("what no generator of JavaScript values draws", () => {
     const { payload: _none, ...rest } = event;
     const text = `${JSON.stringify(rest).slice(0, -1)},"payload":${payload}}`;
     const found = await passThrough(` [ ${text} ] `);
-    expect([...found.values()]).toEqual([essence(event, text)]);
+    expect([...found.values()]).toEqual([essenceOf(text)]);
   });
 
   test.each([

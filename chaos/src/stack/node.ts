@@ -2,7 +2,6 @@
  * One aggregator with a proxy on each of its links: clients to it, it to Redis, it to Postgres. When it is killed and
  * comes back it keeps its port, as a supervised process does, and what its predecessors logged is kept for the checker.
  */
-import { readFileSync } from "node:fs";
 import { AggregatorProcess } from "@sekali/aggregator/harness/aggregator-process";
 import { TcpProxy } from "@sekali/aggregator/harness/tcp-proxy";
 import { freePort } from "@sekali/native";
@@ -128,14 +127,7 @@ export class Node {
 
   /** Resident memory of the process, or undefined where it can't be known. */
   residentBytes(): number | undefined {
-    if (!this.isRunning) return undefined;
-    try {
-      const status = readFileSync(`/proc/${this.process.pid}/status`, "utf8");
-      const kibibytes = Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]);
-      return Number.isNaN(kibibytes) ? undefined : kibibytes * 1024;
-    } catch {
-      return undefined;
-    }
+    return this.isRunning ? this.process.residentBytes : undefined;
   }
 
   async close(): Promise<void> {

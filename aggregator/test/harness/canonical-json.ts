@@ -14,10 +14,14 @@ const parse = JSON.parse as (
 ) => unknown;
 
 export function canonicalJson(text: string): string {
-  const value = parse(text, (_key, each, { source }) =>
+  return JSON.stringify(canonicalValue(text));
+}
+
+/** Numbers as `{number}`, objects as `{entries}` sorted by key, everything else as it is. */
+export function canonicalValue(text: string): unknown {
+  return parse(text, (_key, each, { source }) =>
     typeof each === "number" ? { number: canonicalNumber(source ?? "") } : entriesOf(each),
   );
-  return JSON.stringify(value);
 }
 
 /** Objects become sorted lists of entries, so that no key has a meaning of its own. */
