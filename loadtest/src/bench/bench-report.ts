@@ -13,6 +13,7 @@ export const RATIOS: readonly { readonly of: Subject; readonly to: Subject; read
   { of: "single", to: "echo", aim: 0.4 },
   { of: "batch_100", to: "postgres", aim: 0.85 },
   { of: "batch_1000", to: "postgres", aim: 0.85 },
+  { of: "postgres", to: "unaudited", aim: 0.9 },
   { of: "single", to: "naive_single", aim: 10 },
   { of: "batch_100", to: "naive_100", aim: 10 },
 ];
@@ -184,7 +185,7 @@ function colourOf(subject: Subject): string {
   if (subject.startsWith("naive")) {
     return "#c77700";
   }
-  return subject === "echo" || subject === "postgres" ? "#9aa6b5" : "#187a4b";
+  return ["echo", "postgres", "unaudited"].includes(subject) ? "#9aa6b5" : "#187a4b";
 }
 
 function barChart(result: BenchResult): string {

@@ -13,7 +13,7 @@ import { type Machine, machine } from "../stress/machine.ts";
 import { type Grown, measureGrowth } from "./growth.ts";
 import { cpuOf, type Measured, othersShare } from "./measure.ts";
 import { type MemoryFound, measureMemory } from "./memory.ts";
-import { storeAlone } from "./postgres-alone.ts";
+import { type StatementKind, storeAlone } from "./postgres-alone.ts";
 import { migrate, startAggregator, startEcho, startNaive } from "./programs.ts";
 import { type BenchOptions, checkpoint, load, type Setting, tidyUp, timed } from "./setting.ts";
 import { SUBJECTS, type Subject } from "./subjects.ts";
@@ -41,7 +41,7 @@ const NAIVE_DRAIN_SECONDS_MAX = 5;
 
 const schemaOf = (what: Subject | "visible", round: number): string => `bench_${what}_${round}`;
 
-async function alone(setting: Setting, name: string): Promise<Measured> {
+async function alone(setting: Setting, name: string, kind: StatementKind): Promise<Measured> {
   const { installation, options } = setting;
   await migrate(installation, name);
   const before = cpuOf(undefined, setting.servers);
@@ -49,6 +49,7 @@ async function alone(setting: Setting, name: string): Promise<Measured> {
     { root: options.root, url: installation.backing.postgres_url, schema: name },
     options.seconds,
     options.ids,
+    kind,
   );
   const rate = events / elapsed_s;
   const none = { generator: 0, service: undefined, redis: undefined, postgres: undefined };
@@ -83,7 +84,9 @@ async function measureSubject(setting: Setting, subject: Subject, round: number)
     case "batch_1000":
       return ours(1_000);
     case "postgres":
-      return alone(setting, name);
+      return alone(setting, name, "audited");
+    case "unaudited":
+      return alone(setting, name, "unaudited");
     case "naive_single":
       return naive(1);
     case "naive_100":

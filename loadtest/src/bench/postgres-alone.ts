@@ -31,6 +31,24 @@ function batches(seconds: number, ids: IdVersion): string[] {
 /** The parameters of the statement stand at its head, in the file itself. */
 const STATEMENT = ["aggregator", "src", "store", "sql", "store-batch.sql"];
 
+/** With the audit of duplicates, as the service has it, or without, to show what that costs. */
+export type StatementKind = "audited" | "unaudited";
+
+/** What makes the audit: comparing each duplicate with its winner, and writing its row. */
+const COMPARISON = /d\.content_hash <> coalesce\([\s\S]*?\)\) AS conflict/;
+const WRITING = /\), audited AS \([\s\S]*?(?=\), buried AS \()/;
+
+async function readStatement(root: string, kind: StatementKind): Promise<string> {
+  const statement = await Bun.file(join(root, ...STATEMENT)).text();
+  if (kind === "audited") {
+    return statement;
+  }
+  if (!COMPARISON.test(statement) || !WRITING.test(statement)) {
+    throw new Error("the statement's audit is not where it was: has it changed?");
+  }
+  return statement.replace(COMPARISON, "false AS conflict").replace(WRITING, "");
+}
+
 /** The part of the statement's answer that is needed here. */
 interface Outcome {
   readonly moved: number;
@@ -84,10 +102,11 @@ export async function storeAlone(
   { root, url, schema }: StorePlace,
   seconds: number,
   ids: IdVersion,
+  kind: StatementKind,
 ): Promise<StoredAlone> {
   const called = performance.now();
   const texts = batches(seconds, ids);
-  const statement = await Bun.file(join(root, ...STATEMENT)).text();
+  const statement = await readStatement(root, kind);
   const sql = connect(url, schema);
   try {
     const from = await positions(sql);
@@ -117,7 +136,7 @@ export async function storeAlone(
 
 /** Stores events, three in ten of them twice, until so many are there. Goes on where a call before it stopped. */
 export async function storeUntil({ root, url, schema }: StorePlace, unique_min: number, ids: IdVersion): Promise<void> {
-  const statement = await Bun.file(join(root, ...STATEMENT)).text();
+  const statement = await readStatement(root, "audited");
   const sql = connect(url, schema);
   const source = events(ids);
   try {

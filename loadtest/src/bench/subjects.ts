@@ -7,6 +7,7 @@ export const SUBJECTS = {
   batch_100: "Sekali, batches of 100, stored",
   batch_1000: "Sekali, batches of 1,000, stored",
   postgres: `Postgres alone, same statement, ${CONNECTIONS} × sets of ${EVENTS_PER_BATCH.toLocaleString("en-GB")}`,
+  unaudited: "the same without the audit of duplicates",
   naive_single: "naive design, single events, stored",
   naive_100: "naive design, batches of 100, stored",
 } as const;
