@@ -39,10 +39,6 @@ CREATE TABLE audit_forgotten (
 );
 INSERT INTO audit_forgotten SELECT coalesce(sum(duplicate_dropped), 0), 0 FROM counters;
 
--- Finds the event that an identity let in, by when it arrived, to show it beside what a conflict said. Rows lie in the
--- order of their arrival, so this index has one entry for 32 pages of them and costs an insert next to nothing.
-CREATE INDEX events_arrived ON events USING brin (received_at) WITH (pages_per_range = 32, autosummarize = on);
-
 -- Two tables are partitioned by arrival now, by the same functions. These take the table's name and are nobody's to
 -- call; what the serving role may call, below, takes none.
 ALTER TABLE partitions ADD COLUMN parent text NOT NULL DEFAULT 'events' CHECK (parent IN ('events', 'duplicates'));

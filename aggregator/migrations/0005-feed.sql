@@ -18,7 +18,10 @@ DECLARE
   expired record;
 BEGIN
   PERFORM pg_advisory_xact_lock(hashtextextended(current_schema() || '.make_partitions', 0));
-  FOR expired IN SELECT p.name FROM partitions p WHERE p.upper_at <= now() - make_interval(days => retention_days) LOOP
+  FOR expired IN
+    SELECT p.name FROM partitions p
+    WHERE p.parent = 'events' AND p.upper_at <= now() - make_interval(days => retention_days)
+  LOOP
     EXECUTE format('INSERT INTO horizons AS h (shard, seq)
       SELECT s.shard, l.seq FROM positions s
       CROSS JOIN LATERAL (SELECT e.seq FROM %I e WHERE e.shard = s.shard ORDER BY e.seq DESC LIMIT 1) l

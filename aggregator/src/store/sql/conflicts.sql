@@ -1,6 +1,6 @@
 -- Both sides of some conflicts: what was dropped, and what is stored.
 --  $1 their places, a JSON array  $2 a stored payload of more bytes than this is left out
--- The event is found by when its identity arrived (BRIN), so that this is bounded whatever the timestamps say.
+-- The event is found by its identity's arrival, shard and seq, so that this is bounded whatever the timestamps say.
 SELECT to_json(d.received_at) #>> '{}' AS received_at, d.shard, d.seq, d.topic, d.event_id,
   d.source, to_json(d."timestamp") #>> '{}' AS "timestamp", d.payload::text AS payload,
   e.source AS stored_source, to_json(e."timestamp") #>> '{}' AS stored_timestamp,
