@@ -2,6 +2,7 @@
 import { effect } from "@preact/signals";
 import { render } from "preact";
 import { Counts } from "./panels/counts.tsx";
+import { DeadLetters } from "./panels/dead-letters.tsx";
 import { Flow } from "./panels/flow.tsx";
 import { Health } from "./panels/health.tsx";
 import { Search } from "./panels/search.tsx";
@@ -21,6 +22,7 @@ const PLACES = [
   ["health", "Health"],
   ["topics", "Topics"],
   ["sources", "Sources"],
+  ["dead", "Dead letters"],
   ["tail", "Tail"],
   ["search", "Search"],
 ] as const;
@@ -60,6 +62,7 @@ function Page() {
         <Health />
         <Topics />
         <Sources />
+        <DeadLetters />
         <Tail />
         <Search />
       </main>

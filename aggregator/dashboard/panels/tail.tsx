@@ -13,7 +13,7 @@ export function Tail() {
       id="tail"
       title="Live tail"
       aside={
-        <span class={`tail-state tail-${tail.state.value}`} role="status">
+        <span class={tail.isPaused.value ? "tail-paused" : `tail-${tail.state.value}`} role="status">
           {tail.isPaused.value ? "paused" : WORDS[tail.state.value]}
         </span>
       }

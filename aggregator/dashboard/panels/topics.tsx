@@ -61,7 +61,7 @@ function Body({ known }: { known: readonly TopicRecord[] }) {
             <th scope="col" class="number">
               a second
             </th>
-            <th scope="col" class="number">
+            <th scope="col" class="number roomy">
               newest
             </th>
             <th scope="col">duplicate share</th>
@@ -92,7 +92,7 @@ function Row({ record }: { record: TopicRecord }) {
       </th>
       <td class="number">{formatCount(unique)}</td>
       <td class="number">{rate === null ? "–" : formatRate(rate)}</td>
-      <td class="number quiet" title={last ?? undefined}>
+      <td class="number quiet roomy" title={last ?? undefined}>
         {last === null ? "–" : formatAgo(last)}
       </td>
       <td>

@@ -1,6 +1,6 @@
 /** What the dashboard knows of the service: its replies, and whether it answers. */
 import { computed } from "@preact/signals";
-import type { DuplicateRecord, StatsReply, TopicRecord } from "@sekali/contract";
+import type { DeadLetterReply, DuplicateRecord, StatsReply, TopicRecord } from "@sekali/contract";
 import { parseRecords } from "../parts/exact-json.ts";
 import { keepAsking } from "./fetched.ts";
 
@@ -12,6 +12,7 @@ export interface StuckShard {
 
 export interface Stats extends StatsReply {
   readonly conflicts: number;
+  readonly dead_letters_open: number;
 }
 
 export interface Readiness {
@@ -66,6 +67,13 @@ export const conflicts = keepAsking<readonly DuplicateRecord[]>("/duplicates?con
   everyMs: 5 * SAMPLE_MS,
   parse: parseRecords,
 });
+
+export const DEAD_LETTERS_SHOWN_MAX = 50;
+/** Those that nobody has replayed or deleted, the youngest first. */
+export const deadLetters = keepAsking<readonly DeadLetterReply[]>(
+  `/dead-letters?resolved=false&limit=${DEAD_LETTERS_SHOWN_MAX}`,
+  { everyMs: 5 * SAMPLE_MS },
+);
 
 export type Connection = "connecting" | "live" | "degraded" | "disconnected";
 

@@ -1,10 +1,9 @@
 /** The dashboard in a real Chromium, on a real stack. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import axe from "axe-core";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import { AggregatorProcess } from "../harness/aggregator-process.ts";
 import { useBackingServers } from "../harness/backing-servers.ts";
-import { openBrowser, visit } from "../harness/browser.ts";
+import { faultsByAxe, openBrowser, visit } from "../harness/browser.ts";
 import { makeEvents } from "../harness/event-factory.ts";
 import { eventually } from "../harness/eventually.ts";
 import { post } from "../harness/http-client.ts";
@@ -90,6 +89,7 @@ describe("a service that goes away", () => {
     await expectConnection(page, "disconnected");
     await page.getByText("goes on by itself").waitFor();
     expect(await shown(page, "unique")).toBe(7);
+    expect(await faultsByAxe(page)).toEqual([]);
 
     const again = await AggregatorProcess.spawn(stack.environment(), { port: first.port });
     stack.aggregators.push(again);
@@ -166,11 +166,3 @@ describe("anybody can use it", () => {
     expect(await page.evaluate("document.activeElement === document.body")).toBe(true);
   });
 });
-
-async function faultsByAxe(page: Page): Promise<string[]> {
-  await page.evaluate(axe.source);
-  const { violations } = (await page.evaluate("axe.run()")) as axe.AxeResults;
-  return violations
-    .filter(({ impact }) => impact === "serious" || impact === "critical")
-    .flatMap(({ id, nodes }) => nodes.map(({ html, failureSummary }) => `${id}: ${html}: ${failureSummary}`));
-}

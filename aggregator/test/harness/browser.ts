@@ -2,6 +2,7 @@
  * A real browser, without a screen: Debian's Chromium, or whichever `make/chromium` has found, driven by Playwright's
  * core. Each visit is a profile of its own. What a page complains about, and where it sends requests, is written down.
  */
+import axe from "axe-core";
 import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
 
 const CHROMIUM = process.env["CHROMIUM"] ?? "";
@@ -52,4 +53,13 @@ export async function visit(browser: Browser, url: string, options: BrowserConte
   page.on("request", (request) => requests.push(request.url()));
   await page.goto(url);
   return { page, complaints, requests, [Symbol.asyncDispose]: () => context.close() };
+}
+
+/** What axe calls serious or critical on a page as it is now. */
+export async function faultsByAxe(page: Page): Promise<string[]> {
+  await page.evaluate(axe.source);
+  const { violations } = (await page.evaluate("axe.run()")) as axe.AxeResults;
+  return violations
+    .filter(({ impact }) => impact === "serious" || impact === "critical")
+    .flatMap(({ id, nodes }) => nodes.map(({ html, failureSummary }) => `${id}: ${html}: ${failureSummary}`));
 }
