@@ -5,7 +5,8 @@ import { QueueAway } from "./queue/port.ts";
 import { StoreAway, StoreForbidden } from "./store/port.ts";
 
 const FIRST_DELAY_MS = 2000;
-const DELAY_MS_MAX = 15_000;
+/** With the start itself, well within the 15 s of P5 after the dependency has come back. */
+const DELAY_MS_MAX = 5_000;
 const GROWTH = 1.5;
 
 export class DependencyMissing extends Error {
