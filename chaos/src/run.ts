@@ -100,6 +100,7 @@ function broken(fault: string, seed: number, error: unknown): EpisodeResult {
     position_looks: 0,
     longest_recovery_ms: 0,
     resident_bytes_max: 0,
+    longest_stall_ms: 0,
     tally: {},
     took_ms: 0,
     complaints: [`the episode could not be finished: ${reason}`],

@@ -45,6 +45,8 @@ export class Clients {
   readonly #urls: readonly string[];
   readonly #lanes: Promise<void>[];
   #stopped = false;
+  #resting: PromiseWithResolvers<void> | undefined;
+  #busy = 0;
 
   constructor(history: History, urls: readonly string[], draws: () => Draw) {
     this.#history = history;
@@ -64,21 +66,42 @@ export class Clients {
     );
   }
 
+  /** Begins nothing new; returns when no request is under way any more. */
+  async rest(): Promise<void> {
+    this.#resting ??= Promise.withResolvers();
+    await eventually(
+      () => {
+        if (this.#busy > 0) throw new Error(`${this.#busy} are under way`);
+      },
+      { within: 60_000, what: "the end of what the publishers began" },
+    );
+  }
+
+  goOn(): void {
+    this.#resting?.resolve();
+    this.#resting = undefined;
+  }
+
   /** Ends the load; returns when no request is under way any more. */
   async stop(): Promise<void> {
     this.#stopped = true;
+    this.goOn();
     await Promise.all(this.#lanes);
   }
 
   async #lane(draw: Draw): Promise<void> {
     const source = new EventSource(draw);
     while (!this.#stopped) {
+      await this.#resting?.promise;
+      if (this.#stopped) return;
       const events = source.batch();
+      this.#busy += 1;
       for (let tries = 0; tries < TRIES_MAX && !this.#stopped; tries += 1) {
         const { status } = await attempt(this.#history, draw.pick(this.#urls), events);
         if (status === 200 || (status !== undefined && status < 500)) break;
         await Bun.sleep(draw.random() * Math.min(BACKOFF_MS_MAX, BACKOFF_MS_FIRST * 2 ** tries));
       }
+      this.#busy -= 1;
       await Bun.sleep(draw.random() * PAUSE_MS_MAX);
     }
   }

@@ -26,9 +26,9 @@ export async function expectPostgresAway(world: World, nodes: readonly Node[] = 
 }
 
 async function refuses(world: World, node: Node): Promise<void> {
-  const before = performance.now();
+  const before = world.clock.now();
   const { status } = await world.probe(node);
-  const tookMs = Math.round(performance.now() - before);
+  const tookMs = Math.round(world.clock.now() - before);
   if (status !== 503) world.complain(`P6: ${node.name} answered ${status ?? "nothing"} while Redis took nothing`);
   if (tookMs > world.bounds.refusalMs) world.complain(`P6: ${node.name} needed ${tookMs} ms to refuse a publish`);
 }

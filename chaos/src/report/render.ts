@@ -36,11 +36,13 @@ export function renderMarkdown(report: Report): string {
 }
 
 function summary(report: Report): string {
-  const { episodes, stats_replies, position_looks, resident_bytes_max, took_s, stacks, seed } = report;
+  const { episodes, stats_replies, position_looks, resident_bytes_max, longest_stall_ms, took_s, stacks, seed } =
+    report;
   return (
     `${episodes.length} episodes on ${stacks} stacks at once in ${Math.ceil(took_s / 60)} min; ` +
     `${count(stats_replies)} replies of /stats and ${count(position_looks)} looks at the positions were exact or ` +
-    `complained of; an aggregator took ${Math.round(resident_bytes_max / 2 ** 20)} MiB at most; seed ${seed}; ` +
+    `complained of; an aggregator took ${Math.round(resident_bytes_max / 2 ** 20)} MiB at most; ` +
+    `the harness stood still for ${seconds(longest_stall_ms)} at most, which recovery leaves out; seed ${seed}; ` +
     `${report.passed ? "passed" : "FAILED"}`
   );
 }

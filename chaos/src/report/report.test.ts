@@ -28,6 +28,7 @@ const result = (name: string, over: Partial<EpisodeResult> = {}): EpisodeResult 
   position_looks: 10,
   longest_recovery_ms: 1_200,
   resident_bytes_max: 2 ** 27,
+  longest_stall_ms: 0,
   tally: {},
   took_ms: 4_000,
   complaints: [],

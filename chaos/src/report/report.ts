@@ -27,6 +27,8 @@ export interface Report {
   readonly stats_replies: number;
   readonly position_looks: number;
   readonly resident_bytes_max: number;
+  /** The longest stretch without a processor; times of recovery do not include such stretches. */
+  readonly longest_stall_ms: number;
   readonly episodes: readonly EpisodeResult[];
 }
 
@@ -50,6 +52,7 @@ export function makeReport(faults: readonly Fault[], run: RunResult, frame: Repo
     stats_replies: sum((result) => result.stats_replies),
     position_looks: sum((result) => result.position_looks),
     resident_bytes_max: Math.max(0, ...run.results.map((result) => result.resident_bytes_max)),
+    longest_stall_ms: Math.max(0, ...run.results.map((result) => result.longest_stall_ms)),
     episodes: run.results,
   };
 }

@@ -11,6 +11,7 @@ import { EventSource } from "../clients/event-source.ts";
 import { History } from "../clients/history.ts";
 import { MemoryWatch } from "../watch/memory-watch.ts";
 import { PositionsWatch } from "../watch/positions-watch.ts";
+import { StallClock } from "../watch/stall-clock.ts";
 import { Node } from "./node.ts";
 import type { Servers } from "./servers.ts";
 
@@ -48,12 +49,16 @@ export class World {
   longestRecoveryMs = 0;
   /** Several faults act at once: what only one of them would explain is not asserted. */
   mixed = false;
+  /** The fault of this episode lets nothing be under way but what it breaks; undefined until it has decided. */
+  quiet: boolean | undefined;
   readonly options: WorldOptions;
   readonly nodes: readonly Node[];
   readonly sql: Database;
   readonly clients: Clients;
   readonly positions: PositionsWatch;
   readonly memory: MemoryWatch;
+  /** What is bounded in time is measured by it. */
+  readonly clock = new StallClock();
   readonly stats: readonly StatsWatch[];
   readonly #probes: EventSource;
   readonly #eye: Database;
@@ -130,15 +135,15 @@ export class World {
    * the recovery of this injection (P5).
    */
   async recovered(nodes: readonly Node[] = this.nodes): Promise<void> {
-    const healedAtMs = performance.now();
+    const healedAtMs = this.clock.now();
     await Promise.all(nodes.map((node) => this.#recovers(node, healedAtMs)));
-    this.longestRecoveryMs = Math.max(this.longestRecoveryMs, performance.now() - healedAtMs);
+    this.longestRecoveryMs = Math.max(this.longestRecoveryMs, this.clock.now() - healedAtMs);
   }
 
   async #recovers(node: Node, healedAtMs: number): Promise<void> {
     for (;;) {
       const { status } = await this.probe(node, "?ack=stored");
-      const tookMs = performance.now() - healedAtMs;
+      const tookMs = this.clock.now() - healedAtMs;
       if (status === 200 && tookMs <= this.bounds.recoveryMs) return;
       if (tookMs > this.bounds.recoveryMs) {
         const how = status === 200 ? `needed ${Math.round(tookMs)} ms` : "still does not store";
@@ -153,6 +158,7 @@ export class World {
     await this.clients.stop();
     await Promise.allSettled([this.positions.stop(), ...this.stats.map((watch) => watch.stop())]);
     this.memory.stop();
+    this.clock.stop();
     await Promise.all(this.nodes.map((node) => node.close()));
     await Promise.all([this.sql.end({ timeout: 0 }), this.#eye.end({ timeout: 0 })]);
     const { url } = this.servers.postgres;
