@@ -17,6 +17,8 @@ export interface Problem {
   readonly title: string;
   readonly detail?: string;
   readonly errors?: readonly ProblemPlace[];
+  /** Of a stream: how many of its leading lines are queued all the same. */
+  readonly accepted?: number;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
@@ -24,9 +26,9 @@ export interface Problem {
 const RETRY_AFTER_S = 1;
 
 export function problemResponse(problem: Problem): Response {
-  const { status, name, title, detail, errors, headers } = problem;
+  const { status, name, title, detail, errors, accepted, headers } = problem;
   const type = name === undefined ? "about:blank" : `urn:sekali:problem:${name}`;
-  const body = JSON.stringify({ type, title, status, detail, errors: errors?.length ? errors : undefined });
+  const body = JSON.stringify({ type, title, status, detail, errors: errors?.length ? errors : undefined, accepted });
   return new Response(body, { status, headers: { "content-type": "application/problem+json", ...headers } });
 }
 

@@ -11,6 +11,7 @@ import type { Config } from "./config.ts";
 import { DashboardRoute } from "./dashboard/dashboard-route.ts";
 import { Batcher } from "./ingest/batcher.ts";
 import { DeadLetterRoutes } from "./ingest/dead-letter-routes.ts";
+import { Intake } from "./ingest/intake.ts";
 import { PublishRoute } from "./ingest/publish-route.ts";
 import { ShardKeeper } from "./ingest/shard-keeper.ts";
 import { TopicRegistry } from "./ingest/topic-registry.ts";
@@ -229,9 +230,11 @@ class Parts implements Service {
     const workers = new WorkersRoute(this.#events, this.#queue, this.#pool);
     const reporting = [...this.#health.routes, ...stats.routes, ...workers.routes];
     if (!roles.has("api")) return reporting;
+    const limits = { bodyBytesMax, batchEventsMax };
+    const intake = new Intake(this.#batcher, this.#verdicts, this.#topics, limits);
     const reader = new PostgresEventReader(this.#readers);
     const admission = new Admission();
-    const publish = new PublishRoute(this.#batcher, this.#verdicts, this.#topics, { bodyBytesMax, batchEventsMax });
+    const publish = new PublishRoute(intake);
     return [
       ...publish.routes,
       ...new DeadLetterRoutes(new PostgresDeadLetterStore(this.#api), this.#batcher, publish).routes,

@@ -60,6 +60,17 @@ export function parsePublishBody(body: Uint8Array, limits: { readonly batchEvent
   return { ok: true, isBatch, events, text: isBatch ? text.slice(1, -1).trim() : text };
 }
 
+/**
+ * One line of newline-delimited JSON: an event, never an array of them. It is judged as a body of its own.
+ *
+ * @returns pointers from the event on; the caller knows which line it was.
+ */
+export function parseEventLine(line: Uint8Array): ParsedBody {
+  const parsed = parsePublishBody(line, { batchEventsMax: 1 });
+  const isArray = parsed.ok ? parsed.isBatch : parsed.kind === "too_many";
+  return isArray ? unacceptable("", 1, [[]]) : parsed;
+}
+
 function decode(body: Uint8Array): string | undefined {
   try {
     return decoder.decode(body);

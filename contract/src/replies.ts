@@ -149,5 +149,8 @@ export const ProblemSchema = Type.Object({
   status: Type.Integer({ minimum: 400, maximum: 599 }),
   detail: Type.Optional(Type.String()),
   errors: Type.Optional(Type.Array(ProblemPlaceSchema)),
+  accepted: Type.Optional(
+    Type.Integer({ minimum: 0, description: "Of a stream: how many of its leading lines are queued all the same" }),
+  ),
 });
 export type Problem = Static<typeof ProblemSchema>;

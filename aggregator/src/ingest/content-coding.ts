@@ -20,6 +20,8 @@ const CODINGS: ReadonlyMap<string, Coding> = new Map([
 
 /** Nobody has a reason for more than one; two are taken because a proxy may add its own. */
 const CODINGS_MAX = 2;
+/** A stream has no limit that a coding inside another could be held to. */
+export const STREAM_CODINGS_MAX = 1;
 
 const ACCEPT_ENCODING = "gzip, deflate, zstd, identity";
 
@@ -27,7 +29,7 @@ const ACCEPT_ENCODING = "gzip, deflate, zstd, identity";
  * @returns what has to be undone, the outermost first; empty for a body that is sent as it is.
  * @throws RequestError 415 with `Accept-Encoding` (RFC 9110 section 15.5.16).
  */
-export function readCodings(contentEncoding: string | null): readonly Coding[] {
+export function readCodings(contentEncoding: string | null, codingsMax = CODINGS_MAX): readonly Coding[] {
   if (contentEncoding === null) return [];
   const names = contentEncoding.split(",").map((name) => name.trim().toLowerCase());
   const codings: Coding[] = [];
@@ -38,7 +40,7 @@ export function readCodings(contentEncoding: string | null): readonly Coding[] {
     if (coding === undefined) throw unsupported("This content coding is not known here");
     codings.unshift(coding);
   }
-  if (codings.length > CODINGS_MAX) throw unsupported(`A body may have at most ${CODINGS_MAX} content codings`);
+  if (codings.length > codingsMax) throw unsupported(`Such a body has at most ${codingsMax} content coding(s)`);
   return codings;
 }
 

@@ -1,0 +1,112 @@
+/**
+ * What all ways in share once they have events: room for their topics, the batcher, and the verdicts.
+ *
+ * A way in turns requests into the contract's JSON text, in whatever form they came; from here on nobody knows the
+ * difference. So each way is bounded, acknowledged and counted alike (P1 to P6).
+ */
+import { type Identified, NAMED_ERRORS_MAX, type StoredReply, type StoredVerdict } from "@sekali/contract";
+import { RequestError } from "../problem.ts";
+import type { Batcher, Receipt } from "./batcher.ts";
+import type { TopicRegistry } from "./topic-registry.ts";
+import type { Verdicts } from "./verdicts.ts";
+
+/**
+ * Longer than Postgres may take to come back (P5 promises 15 s only after its return), shorter than HTTP clients wait.
+ */
+const STORED_DEADLINE_MS = 15_000;
+
+/** Of one request, or of one chunk of a stream. */
+export interface IntakeLimits {
+  readonly bodyBytesMax: number;
+  readonly batchEventsMax: number;
+}
+
+/** Events as the contract's parser gives them; `text` is their JSON, comma separated. */
+export interface Batch {
+  readonly events: readonly Identified[];
+  readonly text: string;
+}
+
+export class Intake {
+  readonly limits: IntakeLimits;
+  readonly #batcher: Batcher;
+  readonly #verdicts: Verdicts;
+  readonly #topics: TopicRegistry;
+
+  constructor(batcher: Batcher, verdicts: Verdicts, topics: TopicRegistry, limits: IntakeLimits) {
+    this.limits = limits;
+    this.#batcher = batcher;
+    this.#verdicts = verdicts;
+    this.#topics = topics;
+  }
+
+  /**
+   * Lets the topics of the events in, all or none.
+   *
+   * @param pointerOf an event's place in the request, by its index.
+   * @throws RequestError 422 naming the events whose topic finds no room.
+   */
+  admit(events: readonly Identified[], pointerOf: (index: number) => string): void {
+    const crowded = this.#topics.admit(events.map((event) => event.topic));
+    if (crowded.size === 0) return;
+    const places = events.flatMap(({ topic }, index) => {
+      const pointer = `${pointerOf(index)}/topic`;
+      return crowded.has(topic) ? [{ pointer, detail: "is a new topic, and there is no room for it" }] : [];
+    });
+    throw new RequestError({
+      status: 422,
+      name: "too-many-topics",
+      title: "Too many topics",
+      detail: `This installation keeps at most ${this.#topics.topicsMax} different topics (TOPICS_MAX).`,
+      errors: places.slice(0, NAMED_ERRORS_MAX),
+    });
+  }
+
+  /** Resolves when Redis has the batch on disk (P1). An empty batch has no receipt: nothing was queued. */
+  queue({ text, events }: Batch): Promise<Receipt | undefined> {
+    return events.length === 0 ? Promise.resolve(undefined) : this.#batcher.submit(text, events.length);
+  }
+
+  /** Waits for the commit. */
+  async verdicts(receipt: Receipt | undefined, events: readonly Identified[]): Promise<readonly StoredVerdict[]> {
+    return receipt === undefined ? [] : await this.#verdicts.of(receipt, events, STORED_DEADLINE_MS);
+  }
+}
+
+export function tally(results: readonly StoredVerdict[]): Omit<StoredReply, "results"> {
+  const count = (verdict: StoredVerdict) => results.filter((result) => result === verdict).length;
+  return {
+    status: "stored",
+    count: results.length,
+    unique: count("stored"),
+    duplicates: count("duplicate"),
+    dead_lettered: count("dead_letter"),
+  };
+}
+
+/** Made once: a response copies it faster than it can be made of a literal. */
+const JSON_HEADERS = new Headers({ "content-type": "application/json" });
+
+export function jsonResponse(body: string): Response {
+  return new Response(body, { headers: JSON_HEADERS });
+}
+
+export function queuedResponse(count: number): Response {
+  return jsonResponse(`{"status":"queued","count":${count}}`);
+}
+
+/** What `ack` asks for. A request line without a query is by far the most common, and is not parsed. */
+export function readAck(url: string): "queued" | "stored" {
+  const start = url.indexOf("?");
+  if (start < 0) return "queued";
+  const query = new URLSearchParams(url.slice(start));
+  const [ack, ...more] = query.getAll("ack");
+  if (more.length === 0 && (ack === undefined || ack === "queued")) return "queued";
+  if (more.length === 0 && ack === "stored") return "stored";
+  throw new RequestError({
+    status: 422,
+    name: "unacceptable",
+    title: "Unknown acknowledgement",
+    detail: "The query parameter `ack` takes `queued` (the default) or `stored`.",
+  });
+}
