@@ -10,6 +10,7 @@
 import type { Config } from "./config.ts";
 import { DashboardRoute } from "./dashboard/dashboard-route.ts";
 import { Batcher } from "./ingest/batcher.ts";
+import { CloudEventsRoute } from "./ingest/cloudevents/cloudevents-route.ts";
 import { DeadLetterRoutes } from "./ingest/dead-letter-routes.ts";
 import { Intake } from "./ingest/intake.ts";
 import { PublishRoute } from "./ingest/publish-route.ts";
@@ -237,6 +238,7 @@ class Parts implements Service {
     const publish = new PublishRoute(intake);
     return [
       ...publish.routes,
+      ...new CloudEventsRoute(intake).routes,
       ...new DeadLetterRoutes(new PostgresDeadLetterStore(this.#api), this.#batcher, publish).routes,
       ...new EventsRoute(reader, admission, new EventStreams(this.#log)).routes,
       ...new EventRoute(reader, admission).routes,

@@ -14,7 +14,7 @@ export function readContentType(header: string | null): ContentType {
   return { type, isUtf8: charset === undefined || charset.replaceAll('"', "") === "utf-8" };
 }
 
-/** @param accepted the media types that a path takes: named in the detail, and in `Accept` (RFC 9110 section 15.5.16). */
+/** @param accepted what a path takes: named in the detail, and in `Accept` (RFC 9110 section 15.5.16). */
 export function unsupportedMediaType(name: string, title: string, accepted: readonly string[]): RequestError {
   const types = accepted.map((type) => `\`${type}\``);
   const last = types.pop() ?? "";

@@ -44,13 +44,14 @@ export class Intake {
    * Lets the topics of the events in, all or none.
    *
    * @param pointerOf an event's place in the request, by its index.
+   * @param field the topic's name there.
    * @throws RequestError 422 naming the events whose topic finds no room.
    */
-  admit(events: readonly Identified[], pointerOf: (index: number) => string): void {
+  admit(events: readonly Identified[], pointerOf: (index: number) => string, field = "topic"): void {
     const crowded = this.#topics.admit(events.map((event) => event.topic));
     if (crowded.size === 0) return;
     const places = events.flatMap(({ topic }, index) => {
-      const pointer = `${pointerOf(index)}/topic`;
+      const pointer = `${pointerOf(index)}/${field}`;
       return crowded.has(topic) ? [{ pointer, detail: "is a new topic, and there is no room for it" }] : [];
     });
     throw new RequestError({

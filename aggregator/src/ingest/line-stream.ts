@@ -2,10 +2,10 @@
  * Newline-delimited JSON on `POST /publish`: a stream of any length, one event a line.
  *
  * It is taken in chunks, each validated as a whole and queued all or nothing, one on its way while the next is read: so
- * a stream holds a bounded share of memory however long it is, and whoever sends faster than Redis syncs, or than workers
- * make room in a full queue, is slowed down by TCP. The reply comes at the end, with totals. The first chunk that holds
- * a bad line ends the stream with a 422 that names the lines, and so does one for which there is no room for seconds,
- * with a 503; `accepted` says how many leading lines are queued by then.
+ * a stream holds a bounded share of memory however long it is, and whoever sends faster than Redis syncs, or than
+ * workers make room in a full queue, is slowed down by TCP. The reply comes at the end, with totals. The first chunk
+ * that holds a bad line ends the stream with a 422 that names the lines, and so does one for which there is no room for
+ * seconds, with a 503; `accepted` says how many leading lines are queued by then.
  * The sender mends what is wrong and sends everything again: what was queued before is a duplicate (P2).
  *
  * Places are JSON pointers into the stream as if it were an array of its lines: `/3/event_id` is in line 4, and the

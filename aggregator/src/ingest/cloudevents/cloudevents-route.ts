@@ -1,0 +1,96 @@
+/**
+ * `POST /cloudevents`: CloudEvents 1.0 over HTTP, binary, structured and batched.
+ *
+ * Each becomes an event of ours (`mapping.ts`), which the contract then judges like any other. A batch is accepted all
+ * or nothing. Replies, problems and `?ack=stored` are those of `/publish`; pointers are into the CloudEvent.
+ */
+import { NAMED_ERRORS_MAX, type ProblemPlace, parsePublishBody, type RefusedBody } from "@sekali/contract";
+import { RequestError, refusalProblem } from "../../problem.ts";
+import type { Route } from "../../route.ts";
+import { readBody } from "../body.ts";
+import { readContentType, unsupportedMediaType } from "../content-type.ts";
+import { type Batch, type Intake, jsonResponse, queuedResponse, readAck, tally } from "../intake.ts";
+import { type Attributes, cloudEventFaults, mapCloudEvent, pointerInCloudEvent } from "./mapping.ts";
+import { BATCHED, decodeText, NotReadable, readBatch, readBinary, readStructured, STRUCTURED } from "./modes.ts";
+
+const ACCEPTED = [STRUCTURED, BATCHED];
+
+export class CloudEventsRoute {
+  readonly routes: readonly Route[] = [
+    { method: "POST", path: "/cloudevents", handle: (request) => this.handle(request) },
+  ];
+  readonly #intake: Intake;
+
+  constructor(intake: Intake) {
+    this.#intake = intake;
+  }
+
+  async handle(request: Request): Promise<Response> {
+    const ack = readAck(request.url);
+    const mode = modeOf(request.headers);
+    const body = await readBody(request, this.#intake.limits.bodyBytesMax);
+    const batch = this.#map(readMode(mode, request.headers, body), mode === "batched");
+    const receipt = await this.#intake.queue(batch);
+    if (ack === "queued") return queuedResponse(batch.events.length);
+    const results = await this.#intake.verdicts(receipt, batch.events);
+    return jsonResponse(JSON.stringify({ ...tally(results), results }));
+  }
+
+  #map(cloudEvents: readonly (Attributes | undefined)[], isBatch: boolean): Batch {
+    const place = (index: number) => (isBatch ? `/${index}` : "");
+    const faults = cloudEvents.flatMap((attributes, index) => faultsAt(place(index), attributes));
+    if (faults.length > 0) throw unacceptable(faults);
+    const arrival = new Date();
+    const events = cloudEvents.map((attributes) => mapCloudEvent(attributes ?? new Map(), arrival));
+    const parsed = parsePublishBody(Buffer.from(JSON.stringify(events)), this.#intake.limits);
+    if (!parsed.ok) throw new RequestError(refusalProblem(inCloudEvents(parsed, isBatch)));
+    this.#intake.admit(parsed.events, place, "type");
+    return parsed;
+  }
+}
+
+type Mode = "binary" | "structured" | "batched";
+
+/** @throws RequestError 415 for what is a CloudEvent in no mode, or in a format that is not JSON. */
+function modeOf(headers: Headers): Mode {
+  const { type, isUtf8 } = readContentType(headers.get("content-type"));
+  if (isUtf8 && type === STRUCTURED) return "structured";
+  if (isUtf8 && type === BATCHED) return "batched";
+  // The prefix belongs to structured modes, whatever their format (HTTP binding, section 3).
+  if (!type.startsWith("application/cloudevents") && headers.has("ce-id")) return "binary";
+  throw unsupportedMediaType("no-cloudevent", "No CloudEvent", ACCEPTED);
+}
+
+function readMode(mode: Mode, headers: Headers, body: Uint8Array): readonly (Attributes | undefined)[] {
+  try {
+    if (mode === "binary") return [readBinary(headers, body)];
+    return mode === "batched" ? readBatch(decodeText(body)) : [readStructured(decodeText(body))];
+  } catch (error) {
+    if (!(error instanceof NotReadable)) throw error;
+    throw new RequestError({ status: 400, name: "malformed", title: "Malformed body", detail: error.message });
+  }
+}
+
+function faultsAt(place: string, attributes: Attributes | undefined): ProblemPlace[] {
+  if (attributes === undefined) return [{ pointer: place, detail: "must be a CloudEvent, which is an object" }];
+  return cloudEventFaults(attributes).map(({ pointer, detail }) => ({ pointer: place + pointer, detail }));
+}
+
+function unacceptable(errors: readonly ProblemPlace[]): RequestError {
+  return new RequestError({
+    status: 422,
+    name: "unacceptable",
+    title: "CloudEvents do not fit",
+    detail: "The body does not fit CloudEvents 1.0.",
+    errors: errors.slice(0, NAMED_ERRORS_MAX),
+  });
+}
+
+/** The contract speaks of events in an array; the caller knows CloudEvents. */
+function inCloudEvents(refused: RefusedBody, isBatch: boolean): RefusedBody {
+  const errors = refused.errors.map(({ pointer, detail }) => {
+    const [, index = "", rest = ""] = /^\/(\d+)(.*)$/s.exec(pointer) ?? [];
+    return { pointer: `${isBatch ? `/${index}` : ""}${pointerInCloudEvent(rest)}`, detail };
+  });
+  return { ...refused, errors };
+}
