@@ -15,6 +15,8 @@ import { Database } from "./store/database.ts";
 import { PostgresEventStore } from "./store/event-store.ts";
 import { grant, MigrationError, migrate, readInstallation } from "./store/migrations.ts";
 import { StoreForbidden } from "./store/port.ts";
+import { type LineForm, renderLine } from "./subscribe/event-line.ts";
+import { TailRefused, tailEvents } from "./subscribe/tail-command.ts";
 
 const EXIT = { fine: 0, failed: 1, configuration: 2, dependency: 3, disagreement: 4 } as const;
 
@@ -114,6 +116,28 @@ async function healthcheck(): Promise<void> {
   }
 }
 
+async function tail(options: { url: string; topic: string; since?: string; json?: boolean }): Promise<void> {
+  const stop = new AbortController();
+  for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => stop.abort());
+  // Who reads us has had enough (`| head`): nothing is wrong.
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") process.stderr.write(`aggregator tail: ${error.message}\n`);
+    process.exit(error.code === "EPIPE" ? EXIT.fine : EXIT.failed);
+  });
+  // https://no-color.org: present and not empty.
+  const isColourful = process.stdout.isTTY && !process.env["NO_COLOR"];
+  const form: LineForm = options.json ? "json" : isColourful ? "colour" : "plain";
+  const output = {
+    async event(record: string) {
+      if (process.stdout.write(renderLine(record, form))) return;
+      await new Promise<void>((resolve) => process.stdout.once("drain", resolve));
+    },
+    note: (text: string) => process.stderr.write(`aggregator tail: ${text}\n`),
+  };
+  await tailEvents({ url: options.url, topic: options.topic, since: options.since }, output, stop.signal);
+  process.exit(EXIT.fine);
+}
+
 function describeVariables(): string {
   const width = Math.max(...VARIABLES.map(([name]) => name.length));
   const lines = VARIABLES.map(([name, value, meaning]) => {
@@ -140,6 +164,14 @@ program
   .description("recount identities, counters, positions and queue on live data")
   .option("--json", "print the checks as JSON")
   .action(verifyOnly);
+program
+  .command("tail")
+  .description("follow events of a running service on this terminal")
+  .option("--topic <pattern>", "a topic, or a pattern: user.*, user.>", ">")
+  .option("--since <when>", "what arrived since then: 30s, 15m, 1h, 2d, a time (RFC 3339), or beginning")
+  .option("--json", "print each event as one line of JSON")
+  .option("--url <url>", "the service", "http://127.0.0.1:8080")
+  .action(tail);
 program.command("healthcheck").description("ask the service on PORT whether it is ready").action(healthcheck);
 
 try {
@@ -148,6 +180,7 @@ try {
   process.stderr.write(`aggregator: ${error instanceof Error ? error.message : error}\n`);
   if (error instanceof ConfigError || error instanceof MigrationError || error instanceof StoreForbidden)
     process.exit(EXIT.configuration);
+  if (error instanceof TailRefused) process.exit(EXIT.configuration);
   if (error instanceof DependencyMissing) process.exit(EXIT.dependency);
   process.exit(EXIT.failed);
 }
