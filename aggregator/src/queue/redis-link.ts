@@ -28,6 +28,8 @@ const REQUIRED_SETTINGS: readonly (readonly [name: string, value: string, givenU
   ["maxmemory-policy", "noeviction", "Redis may evict queued events when its memory is full"],
 ];
 
+const UNKNOWN_RUN = "unknown";
+
 const SCRIPTS = {
   addEntry: { lua: add, numberOfKeys: 2 },
   beginEpoch: { lua: begin, numberOfKeys: 3 },
@@ -142,7 +144,9 @@ export class RedisLink implements Link {
   async #greet(): Promise<void> {
     this.#warnings = await this.#findDurabilityWarnings();
     for (const warning of this.#warnings) this.#log.warn({ setting: warning }, "Redis is less durable than promised");
-    this.#run = await this.#findRun();
+    const run = await this.#findRun();
+    if (run === undefined) return this.#producer.disconnect(true);
+    this.#run = run;
     if (this.#producer.status === "ready") this.#become("up");
   }
 
@@ -160,10 +164,16 @@ export class RedisLink implements Link {
     return warnings;
   }
 
-  /** Where INFO is forbidden every connection counts as a new run, which costs an epoch and is never wrong. */
-  async #findRun(): Promise<string> {
-    const report = await this.#producer.info("server").catch(() => "");
-    return /^run_id:(\S+)/m.exec(report)?.[1] ?? crypto.randomUUID();
+  /**
+   * All processes have to find the same name, or each would take the others' epochs for those of another run. So where
+   * INFO is forbidden all runs have one name, and where it is not answered there is none: undefined.
+   */
+  async #findRun(): Promise<string | undefined> {
+    try {
+      return /^run_id:(\S+)/m.exec(await this.#producer.info("server"))?.[1] ?? UNKNOWN_RUN;
+    } catch (error) {
+      return error instanceof Error && error.name === "ReplyError" ? UNKNOWN_RUN : undefined;
+    }
   }
 
   #become(state: LinkState): void {

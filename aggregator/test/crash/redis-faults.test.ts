@@ -3,7 +3,7 @@ import { afterEach, expect, test } from "bun:test";
 import { useBackingServers } from "../harness/backing-servers.ts";
 import { batchesOf, makeEvent, makeEvents, withDuplicates } from "../harness/event-factory.ts";
 import { eventually } from "../harness/eventually.ts";
-import { post, request } from "../harness/http-client.ts";
+import { Publisher, post, request } from "../harness/http-client.ts";
 import { Load } from "../harness/load.ts";
 import { openStack, type Stack } from "../harness/stack.ts";
 import { drained } from "../harness/stats-watch.ts";
@@ -140,6 +140,39 @@ test("a Redis whose memory is full answers 503, loses nothing, and takes events 
   } finally {
     await limitTo(0);
   }
+});
+
+test("two whose first question is not answered agree on the epoch all the same, and work goes on (P5)", async () => {
+  stack = await openStack({ env: { SHARDS: "1" } });
+  const hold = stack.redisLink.hold("request", ({ text }) => /\binfo\r\n\$6\r\nserver/i.test(text));
+  const starting = [await stack.spawn(), await stack.spawn()];
+  await hold.reached("the question for the run");
+  // It waits for longer than a command may; then it and its connection are gone.
+  await starting[0]?.logged(/Redis away|Dependency not there yet/);
+  hold.cut();
+  await Promise.all(starting.map((aggregator) => aggregator.ready()));
+  const [one, two] = starting.map(({ url }) => new Publisher(() => url, stack.ledger));
+  for (let round = 0; round < 3; round += 1) {
+    await one?.publishStored(makeEvents(5));
+    await two?.publishStored(makeEvents(5));
+  }
+  const [row] = await stack.sql`SELECT count(*)::int AS epochs FROM epochs`;
+  expect(row?.["epochs"]).toBeLessThan(4);
+  await stack.expectExact();
+});
+
+test("where INFO is forbidden two agree on the epoch all the same (P5)", async () => {
+  stack = await openStack({ env: { SHARDS: "1" } });
+  await stack.redisCommand("ACL", "SETUSER", "no-info", "on", ">word", "~*", "&*", "+@all", "-info");
+  const url = stack.redisLink.inFrontOf(stack.redis.url).replace("redis://", "redis://no-info:word@");
+  const [first, second] = [await stack.start({ BROKER_URL: url }), await stack.start({ BROKER_URL: url })];
+  const publishers = [first, second].map((aggregator) => new Publisher(() => aggregator.url, stack.ledger));
+  for (let round = 0; round < 3; round += 1) {
+    for (const publisher of publishers) await publisher.publishStored(makeEvents(5));
+  }
+  const [row] = await stack.sql`SELECT count(*)::int AS epochs FROM epochs`;
+  expect(row?.["epochs"]).toBe(1);
+  await stack.expectExact();
 });
 
 test("a Redis that promises less than P1 is used, and named in the log", async () => {
