@@ -11,7 +11,7 @@ import type { EpisodeResult } from "./episode.ts";
 import { FAULTS } from "./faults/catalogue.ts";
 import type { Fault } from "./faults/fault.ts";
 import { type PlannedEpisode, planEpisodes } from "./plan.ts";
-import { renderMarkdown, renderTable } from "./report/render.ts";
+import { renderMarkdown, renderTable, withRun } from "./report/render.ts";
 import { makeReport } from "./report/report.ts";
 import { runEpisodes } from "./run.ts";
 
@@ -41,6 +41,7 @@ interface RunFlags {
   readonly aggregators: number;
   readonly binary?: string;
   readonly reports: string;
+  readonly document?: string;
   readonly reduced: boolean;
   readonly recoveryMs: number;
   readonly refusalMs: number;
@@ -103,6 +104,9 @@ async function run(flags: RunFlags): Promise<void> {
   const stem = join(flags.reports, `chaos-${report.began_at.slice(0, 19).replaceAll(":", "")}`);
   await Bun.write(`${stem}.json`, `${JSON.stringify(report, null, 2)}\n`);
   await Bun.write(`${stem}.md`, renderMarkdown(report));
+  if (flags.document !== undefined) {
+    await Bun.write(flags.document, withRun(await Bun.file(flags.document).text(), report));
+  }
   say(`\n${renderTable(report)}\n\nreport  ${stem}.md\ndata    ${stem}.json`);
   process.exitCode = stopping.signal.aborted ? 130 : report.passed ? 0 : 1;
 }
@@ -125,6 +129,7 @@ program
   .option("--aggregators <n>", "of each stack", integer(2, 8), 2)
   .option("--binary <path>", "the compiled aggregator to break; without it the sources run")
   .option("--reports <folder>", "where the report goes", join(import.meta.dir, "..", "reports"))
+  .option("--document <path>", "a page of Markdown whose last section becomes this run")
   .option("--reduced", "a few injections of each fault", false)
   .option("--recovery-ms <n>", "what P5 allows", integer(1, 600_000), 15_000)
   .option("--refusal-ms <n>", "what P6 allows", integer(1, 60_000), 2_000)

@@ -35,6 +35,16 @@ export function renderMarkdown(report: Report): string {
   ].join("\n");
 }
 
+const MARK = /^<!-- The last full run stands below;.*-->$/m;
+
+/** The page with this run below its mark, in place of the one that stood there. */
+export function withRun(page: string, report: Report): string {
+  const mark = MARK.exec(page);
+  if (mark === null) throw new Error("the page has no mark below which a run could stand");
+  const run = renderMarkdown(report).replace(/^# .*/, `## The last full run, ${report.began_at.slice(0, 10)}`);
+  return `${page.slice(0, mark.index + mark[0].length)}\n${run}`;
+}
+
 function summary(report: Report): string {
   const { episodes, stats_replies, position_looks, resident_bytes_max, longest_stall_ms, took_s, stacks, seed } =
     report;

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import type { EpisodeResult } from "../episode.ts";
 import type { Fault } from "../faults/fault.ts";
-import { renderMarkdown, renderTable } from "./render.ts";
+import { renderMarkdown, renderTable, withRun } from "./render.ts";
 import { makeReport } from "./report.ts";
 
 const fault = (name: string, over: Partial<Fault> = {}): Fault => ({
@@ -46,6 +46,17 @@ test("episodes of a fault add up to its row, and the longest recovery counts", (
   expect(report.passed).toBe(true);
   expect(renderTable(report)).toContain("3.0 s");
   expect(renderMarkdown(report)).toContain("| the a (`a`) | 2 | 2,000 | 0 | 0 | 0 | 3.0 s | ok |");
+});
+
+test("a run replaces the one that stood in the page", () => {
+  const report = makeReport([fault("a")], { results: [result("a")], unavailable: {} }, FRAME);
+  const mark = "<!-- The last full run stands below; -->";
+  const page = withRun(`# Faults\n${mark}\nan older one\n`, report);
+  expect(page).toStartWith(`# Faults\n${mark}\n## The last full run, 1970-01-01\n`);
+  expect(page).toContain("the a (`a`)");
+  expect(page).not.toContain("an older one");
+  expect(withRun(page, report)).toBe(page);
+  expect(() => withRun("# No mark", report)).toThrow();
 });
 
 test("one complaint fails the row and the run, and names its seed", () => {
