@@ -4,13 +4,13 @@
  * Pages follow each other by a keyset cursor, as those of `/events`. A page looks at a bounded number of rows, so with
  * a filter that few rows pass it may be short, even empty, and still have a next one: the `Link` header decides.
  */
-import { sourceFault, timestampFault, topicPatternFault } from "@sekali/contract";
+import { eventIdFault, sourceFault, timestampFault, topicPatternFault } from "@sekali/contract";
 import type { Route } from "../route.ts";
 import type { AuditPlace, AuditReader, DuplicatesQuery } from "../store/audit-port.ts";
 import type { Admission, Effort } from "./admission.ts";
 import { decodeCursor, encodeCursor, nextLink, readLimit, readParameters, unacceptable } from "./parameters.ts";
 
-const PARAMETERS = new Set(["topic", "source", "since", "until", "conflict", "limit", "cursor"]);
+const PARAMETERS = new Set(["topic", "event_id", "source", "since", "until", "conflict", "limit", "cursor"]);
 
 export class DuplicatesRoute {
   readonly routes: readonly Route[] = [
@@ -37,8 +37,9 @@ export class DuplicatesRoute {
   }
 }
 
-/** The order of arrival and conflicts have an index; anything else is compared with one row after the other. */
-function effortOf({ topic, source, conflict }: DuplicatesQuery): Effort {
+/** An event_id, the order of arrival and conflicts have an index; anything else is compared row by row. */
+function effortOf({ topic, event_id, source, conflict }: DuplicatesQuery): Effort {
+  if (event_id !== undefined) return "quick";
   return topic === undefined && source === undefined && conflict !== false ? "quick" : "walk";
 }
 
@@ -53,6 +54,7 @@ function readQuery(parameters: URLSearchParams): DuplicatesQuery {
   const cursor = parameters.get("cursor");
   return {
     topic: checked("topic", topicPatternFault),
+    event_id: checked("event_id", eventIdFault),
     source: checked("source", sourceFault),
     since: checked("since", timestampFault),
     until: checked("until", timestampFault),

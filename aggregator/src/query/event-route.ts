@@ -33,7 +33,12 @@ export class EventRoute {
       const detail = "No event of this topic and event_id has been stored.";
       throw new RequestError({ status: 404, name: "unknown-event", title: "Unknown event", detail });
     }
-    return new Response(render(found), { headers: { "content-type": "application/json" } });
+    const headers: Record<string, string> = { "content-type": "application/json" };
+    // All of them, page by page, are the audit's to show.
+    if (found.duplicates.length > DUPLICATES_SHOWN_MAX) {
+      headers["link"] = `</duplicates?${new URLSearchParams({ topic, event_id: eventId })}>; rel="related"`;
+    }
+    return new Response(render(found), { headers });
   }
 }
 

@@ -53,6 +53,7 @@ export interface AuditJudge {
 export interface DuplicatesQuery {
   /** A topic or a pattern of topics without a fault, see `compileTopicPattern`. */
   readonly topic: string | undefined;
+  readonly event_id: string | undefined;
   readonly source: string | undefined;
   /** ISO 8601, of the arrival: inclusive and exclusive. */
   readonly since: string | undefined;

@@ -15,9 +15,11 @@ import type { Database, Row } from "./database.ts";
 import conflicts from "./sql/conflicts.sql" with { type: "text" };
 import conflictsInOrder from "./sql/conflicts-in-order.sql" with { type: "text" };
 import duplicatesInOrder from "./sql/duplicates-in-order.sql" with { type: "text" };
+import duplicatesOfIdentity from "./sql/duplicates-of-identity.sql" with { type: "text" };
 import judgeDuplicates from "./sql/judge-duplicates.sql" with { type: "text" };
 import renderDuplicates from "./sql/render-duplicates.sql" with { type: "text" };
 import resending from "./sql/resending.sql" with { type: "text" };
+import { topicRegex } from "./topic-regex.ts";
 
 const JUDGED_ROWS_MAX = 1000;
 /** As much as `store-batch.sql` keeps of a dropped one. */
@@ -58,26 +60,24 @@ export class PostgresAuditStore implements AuditJudge, AuditReader, AuditKeeping
   }
 
   async duplicates(query: DuplicatesQuery): Promise<DuplicatesPage> {
-    const { topic, source, conflict, limit, after } = query;
+    const { topic, event_id, source, conflict, limit, after } = query;
     const isPattern = topic !== undefined && isWildcard(topic);
     const place =
       after === undefined ? [null, null, null] : [after.received_at, String(after.shard), String(after.seq)];
-    const rows = await this.#database.query(
-      `${conflict === true ? conflictsInOrder : duplicatesInOrder}${renderDuplicates}`,
-      [
-        query.since ?? null,
-        query.until ?? null,
-        ...place,
-        PAGE_LOOKS_AT_ROWS_MAX,
-        isPattern ? null : (topic ?? null),
-        isPattern ? toRegularExpression(topic) : null,
-        source ?? null,
-        conflict === undefined ? null : String(conflict),
-        // One row more than asked for tells whether there is a next page.
-        limit + 1,
-        PAGE_BYTES_MAX,
-      ],
-    );
+    const rows = await this.#database.query(`${scanFor(query)}${renderDuplicates}`, [
+      query.since ?? null,
+      query.until ?? null,
+      ...place,
+      PAGE_LOOKS_AT_ROWS_MAX,
+      isPattern ? null : (topic ?? null),
+      isPattern ? topicRegex(topic) : null,
+      source ?? null,
+      conflict === undefined ? null : String(conflict),
+      // One row more than asked for tells whether there is a next page.
+      limit + 1,
+      PAGE_BYTES_MAX,
+      ...(event_id === undefined ? [] : [event_id]),
+    ]);
     const found = rows.filter((row) => row["record"] !== null);
     const page = found.slice(0, limit).filter((row) => row["is_beyond"] !== true);
     const last = page.at(-1);
@@ -121,13 +121,10 @@ function toPlace(row: Row): AuditPlace {
   return { received_at: row["received_at"] as string, shard: row["shard"] as number, seq: row["seq"] as number };
 }
 
-/** A pattern of topics in Postgres's words: what `compileTopicPattern` matches, and nothing else. */
-function toRegularExpression(pattern: string): string {
-  const tokens = pattern.split(".").map((token) => {
-    if (token === "*") return "[^.]+";
-    return token === ">" ? ".+" : token.replace(/[!-/:-@[-`{-~]/g, "\\$&");
-  });
-  return `^${tokens.join("\\.")}$`;
+/** The statement whose index serves the query best; the other filters are compared along it. */
+function scanFor({ event_id, conflict }: DuplicatesQuery): string {
+  if (event_id !== undefined) return duplicatesOfIdentity;
+  return conflict === true ? conflictsInOrder : duplicatesInOrder;
 }
 
 function toConflict(row: Row): Conflict {

@@ -87,6 +87,9 @@ test("filters narrow, and together narrow further", async () => {
   expect(await counts(`topic=${topic}.*`)).toBe(2);
   expect(await counts(`topic=${topic}.a`)).toBe(2);
   expect(await counts(`topic=${topic}`)).toBe(0);
+  expect(await counts(`event_id=${event.event_id.toUpperCase()}`)).toBe(2);
+  expect(await counts(`event_id=${event.event_id}&source=another`)).toBe(1);
+  expect(await counts(`event_id=${event.event_id}&topic=${topic}.a.b`)).toBe(0);
   expect(await counts(`topic=${topic}.%3E&source=another`)).toBe(1);
   expect(await counts(`topic=${topic}.%3E&conflict=true`)).toBe(1);
   expect(await counts(`topic=${topic}.%3E&conflict=false&source=${encodeURIComponent(source)}`)).toBe(2);
@@ -146,6 +149,7 @@ test.each([
   "source=",
   "since=yesterday",
   "until=2025-02-30T00:00:00Z",
+  "event_id=1",
   "conflict=maybe",
   "conflict=",
   "limit=0",

@@ -109,11 +109,15 @@ test("numbers keep their digits", async () => {
   expect(await response.text()).toContain('"n": 1.100000000000000000000000001');
 });
 
-test("duplicates past a hundred are not listed, and that is said", async () => {
+test("duplicates past a hundred are not listed, and that is said, with a link to all of them", async () => {
   const event = makeEvent({ topic: freshTopic() });
   await target.publisher.publishStored(Array.from({ length: 103 }, () => event));
   const found = await detail(event.topic, event.event_id);
   expect([found.deliveries.length, found.more_deliveries]).toEqual([101, true]);
+  const response = await request(`${target.url}${pathOf(event.topic, event.event_id)}`);
+  const all = /<([^>]+)>; rel="related"/.exec(response.headers.get("link") ?? "")?.[1];
+  const listed = (await (await request(`${target.url}${all}&limit=1000`)).json()) as unknown[];
+  expect(listed).toHaveLength(102);
 });
 
 test("an event that was never stored is 404, on another topic too", async () => {

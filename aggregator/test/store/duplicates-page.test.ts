@@ -6,7 +6,7 @@ import type { AuditPlace, DuplicatesQuery } from "../../src/store/audit-port.ts"
 import { PostgresAuditStore } from "../../src/store/audit-store.ts";
 import { INDEXES_ONLY } from "../../src/store/database.ts";
 import { useBackingServers } from "../harness/backing-servers.ts";
-import { makeEvent, makeEvents } from "../harness/event-factory.ts";
+import { makeEvent, makeEvents, uuid } from "../harness/event-factory.ts";
 import { TcpProxy } from "../harness/tcp-proxy.ts";
 import { openSchema, type Schema } from "./schema.ts";
 
@@ -15,6 +15,7 @@ useBackingServers();
 const LOOKS_AT_ROWS_MAX = 50_000;
 const EVERYTHING: DuplicatesQuery = {
   topic: undefined,
+  event_id: undefined,
   source: undefined,
   since: undefined,
   until: undefined,
@@ -239,8 +240,11 @@ describe("with many rows", () => {
     expect(plan).not.toMatch(/Seq Scan/);
   });
 
-  test("an identity's duplicates are found by an index", async () => {
-    const plan = await planOf("SELECT * FROM duplicates WHERE event_id = $1::uuid AND topic = $2");
+  test.each<[string, () => Promise<string>]>([
+    ["to be shown with its event", async () => "SELECT * FROM duplicates WHERE event_id = $1::uuid AND topic = $2"],
+    ["to be paged through", () => statementOf((audit) => audit.duplicates({ ...EVERYTHING, event_id: uuid() }))],
+  ])("an identity's duplicates are found by an index, %s", async (_name, statement) => {
+    const plan = await planOf(await statement());
     expect(plan).toMatch(/using duplicates_\S*event_id\S*/);
     expect(plan).not.toMatch(/Seq Scan on duplicates_from/);
   });
