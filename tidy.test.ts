@@ -241,7 +241,7 @@ function listFiles(): string[] {
 }
 
 const files = listFiles()
-  .filter((path) => isText(path) && !path.startsWith("patches/"))
+  .filter((path) => isText(path) && !path.startsWith("patches/") && !path.includes("/generated/"))
   .map(read);
 
 describe("style", () => {

@@ -39,6 +39,8 @@ describe("an empty environment", () => {
       subscribersMax: 2000,
       retentionDays: undefined,
       auditRetentionDays: 30,
+      otlpTopic: "{service.name}.{severity}",
+      otlpIdentity: "random",
       startupTimeoutSeconds: 60,
       logLevel: "info",
     });

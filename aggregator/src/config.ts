@@ -5,6 +5,7 @@
  * what it takes. Each text variable also has a `…_FILE` form, so that secrets can be files.
  */
 import { BATCH_EVENTS_MAX_DEFAULT, BODY_BYTES_MAX_DEFAULT, TOPICS_MAX_DEFAULT } from "@sekali/contract";
+import { topicTemplateFault } from "./ingest/otlp/topic-template.ts";
 
 export type Role = "api" | "worker";
 export type LogLevel = "debug" | "info" | "warn" | "error";
@@ -29,6 +30,8 @@ export interface Config {
   readonly retentionDays: number | undefined;
   /** Of the audit of duplicates. */
   readonly auditRetentionDays: number;
+  readonly otlpTopic: string;
+  readonly otlpIdentity: "content" | "random";
   readonly startupTimeoutSeconds: number;
   readonly logLevel: LogLevel;
 }
@@ -61,6 +64,8 @@ export const VARIABLES = [
   ["SUBSCRIBERS_MAX", "2000", "connections that follow events at this process, 1 to 100000"],
   ["RETENTION_DAYS", "", "drop events (never identities) after so many days, 1 to 36500; empty keeps them"],
   ["AUDIT_RETENTION_DAYS", "30", "drop audited duplicates (never their counts) after so many days, 1 to 3650"],
+  ["OTLP_TOPIC", "{service.name}.{severity}", "the topic of an OTLP log record; names in braces are attributes"],
+  ["OTLP_IDENTITY", "random", "of OTLP log records without log.record.uid: random, or content"],
   ["STARTUP_TIMEOUT_S", "60", "how long to wait for Postgres and Redis at start, 1 to 3600 seconds"],
   ["LOG_LEVEL", "info", "debug, info, warn or error"],
 ] as const;
@@ -93,6 +98,8 @@ export function readConfig(environment: Environment, readFile: (path: string) =>
     subscribersMax: integer("SUBSCRIBERS_MAX", 1, 100_000),
     retentionDays: text("RETENTION_DAYS") === "" ? undefined : integer("RETENTION_DAYS", 1, 36_500),
     auditRetentionDays: integer("AUDIT_RETENTION_DAYS", 1, 3650),
+    otlpTopic: parseTopicTemplate(text("OTLP_TOPIC")),
+    otlpIdentity: parseIdentity(text("OTLP_IDENTITY")),
     startupTimeoutSeconds: integer("STARTUP_TIMEOUT_S", 1, 3600),
     logLevel: parseLogLevel(text("LOG_LEVEL")),
   };
@@ -138,6 +145,17 @@ function parseRoles(text: string): ReadonlySet<Role> {
     roles.add(role);
   }
   return roles;
+}
+
+function parseTopicTemplate(text: string): string {
+  const fault = topicTemplateFault(text);
+  if (fault === undefined) return text;
+  throw wrong("OTLP_TOPIC", text, `a topic with attributes in braces, such as {service.name}.{severity}; it ${fault}`);
+}
+
+function parseIdentity(text: string): Config["otlpIdentity"] {
+  if (text === "content" || text === "random") return text;
+  throw wrong("OTLP_IDENTITY", text, "random or content");
 }
 
 function parseLogLevel(text: string): LogLevel {

@@ -13,6 +13,7 @@ import { Batcher } from "./ingest/batcher.ts";
 import { CloudEventsRoute } from "./ingest/cloudevents/cloudevents-route.ts";
 import { DeadLetterRoutes } from "./ingest/dead-letter-routes.ts";
 import { Intake } from "./ingest/intake.ts";
+import { OtlpLogsRoute } from "./ingest/otlp/otlp-logs-route.ts";
 import { PublishRoute } from "./ingest/publish-route.ts";
 import { ShardKeeper } from "./ingest/shard-keeper.ts";
 import { TopicRegistry } from "./ingest/topic-registry.ts";
@@ -226,7 +227,7 @@ class Parts implements Service {
 
   /** A process that only works takes no events and shows none; it reports all the same. */
   #routes(): readonly Route[] {
-    const { roles, bodyBytesMax, batchEventsMax } = this.#config;
+    const { roles, bodyBytesMax, batchEventsMax, otlpTopic, otlpIdentity } = this.#config;
     const stats = new StatsRoute(this.#events, this.#queue, this.#audit, () => ({ stuck: this.#pool.stuck }));
     const workers = new WorkersRoute(this.#events, this.#queue, this.#pool);
     const reporting = [...this.#health.routes, ...stats.routes, ...workers.routes];
@@ -239,6 +240,7 @@ class Parts implements Service {
     return [
       ...publish.routes,
       ...new CloudEventsRoute(intake).routes,
+      ...new OtlpLogsRoute(intake, { topicTemplate: otlpTopic, identity: otlpIdentity }).routes,
       ...new DeadLetterRoutes(new PostgresDeadLetterStore(this.#api), this.#batcher, publish).routes,
       ...new EventsRoute(reader, admission, new EventStreams(this.#log)).routes,
       ...new EventRoute(reader, admission).routes,

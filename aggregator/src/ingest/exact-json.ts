@@ -13,3 +13,8 @@ const Exact = JSON as unknown as ExactJson;
 export function parseExact(text: string): unknown {
   return Exact.parse(text, (_, value, { source }) => (typeof value === "number" ? Exact.rawJSON(source) : value));
 }
+
+/** @param digits a number as JSON writes it, which JSON.stringify then writes just so. */
+export function rawNumber(digits: string): unknown {
+  return Exact.rawJSON(digits);
+}

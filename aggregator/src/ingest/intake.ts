@@ -48,7 +48,7 @@ export class Intake {
    * @throws RequestError 422 naming the events whose topic finds no room.
    */
   admit(events: readonly Identified[], pointerOf: (index: number) => string, field = "topic"): void {
-    const crowded = this.#topics.admit(events.map((event) => event.topic));
+    const crowded = this.crowdedTopics(events);
     if (crowded.size === 0) return;
     const places = events.flatMap(({ topic }, index) => {
       const pointer = `${pointerOf(index)}/${field}`;
@@ -61,6 +61,11 @@ export class Intake {
       detail: `This installation keeps at most ${this.#topics.topicsMax} different topics (TOPICS_MAX).`,
       errors: places.slice(0, NAMED_ERRORS_MAX),
     });
+  }
+
+  /** The topics of the events that find no room; where none is returned, all were let in. */
+  crowdedTopics(events: readonly Identified[]): ReadonlySet<string> {
+    return this.#topics.admit(events.map((event) => event.topic));
   }
 
   /** Resolves when Redis has the batch on disk (P1). An empty batch has no receipt: nothing was queued. */

@@ -1,0 +1,93 @@
+/**
+ * OTLP's two encodings of requests and replies: protobuf, and JSON that is nearly protobuf's own (ids in hex, unknown
+ * fields ignored). A reply is in the encoding of its request.
+ *
+ * Source: the OTLP specification 1.x, "OTLP/HTTP".
+ */
+import {
+  create,
+  type DescMessage,
+  fromBinary,
+  fromJson,
+  type JsonValue,
+  type MessageShape,
+  toBinary,
+  toJsonString,
+} from "@bufbuild/protobuf";
+import type { ProblemPlace } from "@sekali/contract";
+import { StatusSchema } from "./generated/google/rpc/status_pb.js";
+import {
+  ExportLogsPartialSuccessSchema,
+  type ExportLogsServiceRequest,
+  ExportLogsServiceRequestSchema,
+  ExportLogsServiceResponseSchema,
+} from "./generated/opentelemetry/proto/collector/logs/v1/logs_service_pb.js";
+
+export type Encoding = "protobuf" | "json";
+
+export const MEDIA_TYPES: Readonly<Record<Encoding, string>> = {
+  protobuf: "application/x-protobuf",
+  json: "application/json",
+};
+
+/** @throws whatever the bytes are no request for. */
+export function decodeRequest(bytes: Uint8Array, encoding: Encoding): ExportLogsServiceRequest {
+  if (encoding === "protobuf") return fromBinary(ExportLogsServiceRequestSchema, bytes);
+  const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  const json = JSON.parse(text, revive) as JsonValue;
+  return fromJson(ExportLogsServiceRequestSchema, json, { ignoreUnknownFields: true });
+}
+
+/** Ids become the base64 that protobuf's JSON has for bytes. Integers past 2^53 stay text, which is allowed, too. */
+function revive(key: string, value: unknown, context?: { readonly source?: string }): unknown {
+  if ((key === "traceId" || key === "spanId") && typeof value === "string") return hexToBase64(value);
+  if (typeof value !== "number" || Number.isSafeInteger(value)) return value;
+  return /^-?\d+$/.test(context?.source ?? "") ? context?.source : value;
+}
+
+function hexToBase64(hex: string): string {
+  if (!/^([0-9a-f]{2})*$/i.test(hex)) throw new SyntaxError("an id is not hexadecimal");
+  return Buffer.from(hex, "hex").toString("base64");
+}
+
+/** @param rejected is empty where all was accepted: then there is no `partial_success`. */
+export function exportResponse(encoding: Encoding, rejectedCount: number, errorMessage: string): Response {
+  const message = create(ExportLogsServiceResponseSchema);
+  if (rejectedCount > 0) {
+    message.partialSuccess = create(ExportLogsPartialSuccessSchema, {
+      rejectedLogRecords: BigInt(rejectedCount),
+      errorMessage,
+    });
+  }
+  return respond(encoding, 200, ExportLogsServiceResponseSchema, message, {});
+}
+
+/** Codes of google.rpc.Code; the HTTP status is what exporters act on. */
+const RPC_CODES: Readonly<Record<number, number>> = { 400: 3, 413: 3, 415: 3, 422: 3, 500: 13, 503: 14 };
+const RPC_UNKNOWN = 2;
+
+export function statusResponse(
+  encoding: Encoding,
+  status: number,
+  message: string,
+  headers: Readonly<Record<string, string>>,
+): Response {
+  const body = create(StatusSchema, { code: RPC_CODES[status] ?? RPC_UNKNOWN, message });
+  return respond(encoding, status, StatusSchema, body, headers);
+}
+
+function respond<Desc extends DescMessage>(
+  encoding: Encoding,
+  status: number,
+  schema: Desc,
+  message: MessageShape<Desc>,
+  headers: Readonly<Record<string, string>>,
+): Response {
+  const body = encoding === "protobuf" ? new Uint8Array(toBinary(schema, message)) : toJsonString(schema, message);
+  return new Response(body, { status, headers: { ...headers, "content-type": MEDIA_TYPES[encoding] } });
+}
+
+/** The first few places, in one line. */
+export function describePlaces(places: readonly ProblemPlace[]): string {
+  return places.map(({ pointer, detail }) => `${pointer} ${detail}`).join("; ");
+}

@@ -1,0 +1,167 @@
+/**
+ * `POST /v1/logs`: OTLP/HTTP logs, protobuf or JSON, as OpenTelemetry's SDKs and the Collector send them.
+ *
+ * Each log record becomes an event of ours (`mapping.ts`), which the contract judges like any other. A record that it
+ * refuses is rejected, named in `partial_success`, and the others are queued; where all are refused it is a 400. What
+ * can be retried is a 503 with `Retry-After`, never a 429, on which several exporters drop.
+ *
+ * Everything that is queued before the 200 is on disk (P1). A request whose records do not fit into one batch becomes
+ * several, and may fail with some of them queued: sending it again is safe for records that have an identity of their
+ * own (`log.record.uid`, or `OTLP_IDENTITY=content`), and stores others twice.
+ */
+import { setImmediate } from "node:timers/promises";
+import { type Identified, type ProblemPlace, parseEventLine } from "@sekali/contract";
+import { problemOf, RequestError } from "../../problem.ts";
+import type { Route } from "../../route.ts";
+import { readBody } from "../body.ts";
+import { readContentType, unsupportedMediaType } from "../content-type.ts";
+import type { Intake } from "../intake.ts";
+import { decodeRequest, describePlaces, type Encoding, exportResponse, MEDIA_TYPES, statusResponse } from "./codec.ts";
+import type { ExportLogsServiceRequest } from "./generated/opentelemetry/proto/collector/logs/v1/logs_service_pb.js";
+import { type MappedRecord, type MappingSettings, RecordMapper } from "./mapping.ts";
+
+/**
+ * Each record carries its resource's and its scope's attributes, so the text of a request's events may be larger than
+ * the request, by as much as whoever sends it likes. Exporters' usual requests stay below this.
+ */
+const GROWTH_MAX = 4;
+const NAMED_RECORDS_MAX = 5;
+/** Mapped in one turn of the event loop: a millisecond or two, then other requests have theirs. */
+const RECORDS_A_TURN = 200;
+
+interface Judged {
+  readonly events: Identified[];
+  readonly texts: string[];
+  /** Pointers begin with the record's number in the request. */
+  readonly rejected: ProblemPlace[];
+  rejectedCount: number;
+}
+
+export class OtlpLogsRoute {
+  readonly routes: readonly Route[] = [{ method: "POST", path: "/v1/logs", handle: (request) => this.handle(request) }];
+  readonly #intake: Intake;
+  readonly #settings: MappingSettings;
+
+  constructor(intake: Intake, settings: MappingSettings) {
+    this.#intake = intake;
+    this.#settings = settings;
+  }
+
+  async handle(request: Request): Promise<Response> {
+    const encoding = encodingOf(request.headers.get("content-type"));
+    try {
+      return await this.#export(request, encoding);
+    } catch (error) {
+      const problem = problemOf(error);
+      // A fault of ours is logged where all of them are.
+      if (problem === undefined) throw error;
+      const { status, title, detail, headers } = problem;
+      return statusResponse(encoding, status, detail ?? title, headers ?? {});
+    }
+  }
+
+  async #export(request: Request, encoding: Encoding): Promise<Response> {
+    const bytes = await readBody(request, this.#intake.limits.bodyBytesMax);
+    const judged = await this.#judge(decode(bytes, encoding));
+    this.#rejectCrowded(judged);
+    const message = describePlaces(judged.rejected);
+    if (judged.events.length === 0 && judged.rejectedCount > 0) {
+      throw badData(`None of the log records can be kept: ${message}`);
+    }
+    await Promise.all(this.#batches(judged).map((batch) => this.#intake.queue(batch)));
+    return exportResponse(encoding, judged.rejectedCount, message);
+  }
+
+  async #judge(request: ExportLogsServiceRequest): Promise<Judged> {
+    const judged: Judged = { events: [], texts: [], rejected: [], rejectedCount: 0 };
+    const charactersMax = this.#intake.limits.bodyBytesMax * GROWTH_MAX;
+    let characters = 0;
+    let index = 0;
+    for (const event of mapAll(request, this.#settings)) {
+      const text = JSON.stringify(event);
+      characters += text.length;
+      if (characters > charactersMax) throw grownTooLarge(charactersMax);
+      const parsed = parseEventLine(Buffer.from(text));
+      if (parsed.ok) {
+        judged.events.push(...parsed.events);
+        judged.texts.push(parsed.text);
+      } else reject(judged, index, parsed.errors);
+      index += 1;
+      if (index % RECORDS_A_TURN === 0) await setImmediate();
+    }
+    return judged;
+  }
+
+  /** Records whose topic finds no room are rejected; the others are let in. */
+  #rejectCrowded(judged: Judged): void {
+    const crowded = this.#intake.crowdedTopics(judged.events);
+    if (crowded.size === 0) return;
+    const kept = judged.events.map(({ topic }) => !crowded.has(topic));
+    for (const [index, isKept] of kept.entries()) {
+      if (!isKept)
+        reject(judged, index, [{ pointer: "/topic", detail: "is a new topic, and there is no room for it" }]);
+    }
+    judged.texts.splice(0, Number.POSITIVE_INFINITY, ...judged.texts.filter((_, index) => kept[index]));
+    judged.events.splice(0, Number.POSITIVE_INFINITY, ...judged.events.filter((_, index) => kept[index]));
+    this.#intake.admit(judged.events, () => "");
+  }
+
+  /** As few as fit. */
+  #batches({ events, texts }: Judged): { events: Identified[]; text: string }[] {
+    const { batchEventsMax, bodyBytesMax } = this.#intake.limits;
+    const batches: { events: Identified[]; texts: string[]; characters: number }[] = [];
+    for (const [index, text] of texts.entries()) {
+      let last = batches.at(-1);
+      if (last === undefined || last.events.length >= batchEventsMax || last.characters + text.length > bodyBytesMax) {
+        last = { events: [], texts: [], characters: 0 };
+        batches.push(last);
+      }
+      last.events.push(...events.slice(index, index + 1));
+      last.texts.push(text);
+      last.characters += text.length;
+    }
+    return batches.map((batch) => ({ events: batch.events, text: batch.texts.join(",") }));
+  }
+}
+
+function* mapAll(request: ExportLogsServiceRequest, settings: MappingSettings): Generator<MappedRecord> {
+  const arrival = new Date();
+  for (const ofResource of request.resourceLogs) {
+    for (const ofScope of ofResource.scopeLogs) {
+      const mapper = new RecordMapper(settings, arrival, ofResource, ofScope);
+      for (const record of ofScope.logRecords) yield mapper.map(record);
+    }
+  }
+}
+
+function reject(judged: Judged, index: number, faults: readonly ProblemPlace[]): void {
+  judged.rejectedCount += 1;
+  if (judged.rejected.length >= NAMED_RECORDS_MAX) return;
+  const [first = { pointer: "", detail: "is no event" }] = faults;
+  judged.rejected.push({ pointer: `/${index}${first.pointer}`, detail: first.detail });
+}
+
+function decode(bytes: Uint8Array, encoding: Encoding): ExportLogsServiceRequest {
+  try {
+    return decodeRequest(bytes, encoding);
+  } catch {
+    throw badData(`The body is no ExportLogsServiceRequest in ${MEDIA_TYPES[encoding]}.`);
+  }
+}
+
+/** @throws RequestError 415: what is not OTLP is answered as everywhere else here. */
+function encodingOf(header: string | null): Encoding {
+  const { type, isUtf8 } = readContentType(header);
+  if (type === MEDIA_TYPES.protobuf) return "protobuf";
+  if (type === MEDIA_TYPES.json && isUtf8) return "json";
+  throw unsupportedMediaType("not-otlp", "Not OTLP", [MEDIA_TYPES.protobuf, MEDIA_TYPES.json]);
+}
+
+function badData(detail: string): RequestError {
+  return new RequestError({ status: 400, name: "malformed", title: "Bad data", detail });
+}
+
+function grownTooLarge(charactersMax: number): RequestError {
+  const detail = `With their resources, these log records come to more than ${charactersMax} characters; send fewer.`;
+  return new RequestError({ status: 413, name: "body-too-large", title: "Too large", detail });
+}
