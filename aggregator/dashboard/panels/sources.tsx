@@ -68,7 +68,7 @@ function ConflictRow({ row }: { row: DuplicateRecord }) {
   const isOpen = useSignal(false);
   const event: ShownEvent = { ...row, timestamp: row.timestamp ?? row.received_at, payload: row.payload ?? null };
   return (
-    <EventRow event={event} onOpen={() => (isOpen.value = true)}>
+    <EventRow event={event} when={row.received_at} onOpen={() => (isOpen.value = true)}>
       {isOpen.value && <Winner topic={row.topic} eventId={row.event_id} />}
     </EventRow>
   );

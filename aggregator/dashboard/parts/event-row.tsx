@@ -21,18 +21,20 @@ const TEXT_CHARACTERS_MAX = 100_000;
 interface EventRowProps {
   readonly event: ShownEvent;
   readonly onOpen?: () => void;
+  /** The time in the line; the event's own unless given. */
+  readonly when?: string;
   /** Below the payload, once it is open. */
   readonly children?: ComponentChildren;
 }
 
-export function EventRow({ event, onOpen, children }: EventRowProps) {
+export function EventRow({ event, onOpen, when = event.timestamp, children }: EventRowProps) {
   const line = useMemo(() => JSON.stringify(event.payload).slice(0, LINE_CHARACTERS_MAX), [event]);
   return (
     <li>
       <details class="event" onToggle={(toggle) => toggle.currentTarget.open && onOpen?.()}>
         <summary>
-          <time class="quiet" dateTime={event.timestamp} title={event.timestamp}>
-            {formatWhen(event.timestamp)}
+          <time class="quiet" dateTime={when} title={when}>
+            {formatWhen(when)}
           </time>
           <span class="event-topic">{event.topic}</span>
           <span class="event-source quiet">{event.source}</span>
