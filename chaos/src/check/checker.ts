@@ -33,7 +33,7 @@ export function check(observed: Observed): Verdict {
   const strange = findStrange(history, stored.rows);
   const doubled = stored.recount.faults.filter((fault) => fault.startsWith("P2"));
   const others = stored.recount.faults.filter((fault) => !fault.startsWith("P2"));
-  const sums = [...others, ...findMiscounts(observed)];
+  const sums = [...others, ...findMiscounts(observed), ...findUnsent(history, stored)];
   const { lost } = stored.recount;
   const complaints = [...absent.complaints, ...strange, ...doubled, ...sums];
   if (absent.deliveries > lost) {
@@ -59,6 +59,20 @@ function findMissing(history: History, rows: readonly StoredRow[]): { deliveries
   const deliveries = acknowledged.filter((event) => !stored.has(identityOf(event))).length;
   const complaints = unexcused.map(([identity]) => `P1: ${identity} was acknowledged and is nowhere`);
   return { deliveries, complaints };
+}
+
+/**
+ * Deliveries that were counted, and never sent: an entry that was added twice. The sums alone would not show it, since
+ * they leave room for every delivery whose outcome is unknown.
+ */
+function findUnsent(history: History, { rows, dropped }: Stored): string[] {
+  const sent = history.sent();
+  return rows.flatMap((row) => {
+    const identity = identityOf(row);
+    const counted = 1 + (dropped.get(identity) ?? 0);
+    const most = sent.get(identity) ?? 0;
+    return counted > most ? [`P3: ${identity} was sent ${most} times and is counted ${counted} times`] : [];
+  });
 }
 
 /** Rows that nobody sent, or not like that. */

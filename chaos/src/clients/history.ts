@@ -86,6 +86,16 @@ export class History {
     return versions;
   }
 
+  /** How often each identity was sent, surely refused deliveries left out. */
+  sent(): Map<string, number> {
+    const sent = new Map<string, number>();
+    for (const { events, outcome } of this.attempts) {
+      if (outcome === "failed") continue;
+      for (const event of events) sent.set(identityOf(event), (sent.get(identityOf(event)) ?? 0) + 1);
+    }
+    return sent;
+  }
+
   /** The latest instant at which an acknowledged attempt of each identity was invoked. */
   acknowledgedAt(): Map<string, number> {
     const latest = new Map<string, number>();
