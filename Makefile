@@ -5,7 +5,8 @@
 .DEFAULT_GOAL := help
 BUN := make/bun
 
-.PHONY: help up down clean logs test test-compose check format build stress soak fuzz races bench ship native chaos
+.PHONY: help up down clean logs test test-compose check format build stress soak fuzz races bench ship native
+.PHONY: chaos chaos-controls
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -70,6 +71,9 @@ chaos: native ## Inject faults for up to two hours and check (ARGS='--fault redi
 bench: native ## Measure beside a bare echo, Postgres alone and a naive design (BENCH_GROWTH=1: with 5 M rows, too)
 	@make/wrk
 	@SEKALI_BINARY='$(CURDIR)/dist/aggregator' $(BUN) loadtest/src/main.ts bench
+
+chaos-controls: native ## Break each promise on purpose and demand that make chaos turns red (ARGS='--mutation no-lock')
+	@$(BUN) chaos/src/controls/main.ts $(ARGS)
 
 TOPIC ?= files.shipped
 SOURCE ?= $(shell hostname)
