@@ -190,6 +190,23 @@ describe("replies, exactly as specified", () => {
     expect(response.status).toBe(413);
   });
 
+  test("413 for millions of empty records, before one of them is made", async () => {
+    const field = (tag: number, body: Uint8Array) => {
+      const length: number[] = [];
+      for (let rest = body.length; ; rest = Math.floor(rest / 128)) {
+        if (rest < 128) return Buffer.concat([Buffer.from([tag, ...length, rest]), body]);
+        length.push((rest % 128) + 128);
+      }
+    };
+    const records = Buffer.alloc(5_000_000, Buffer.from([0x12, 0x00]));
+    const bomb = gzipSync(field(0x0a, field(0x12, records)));
+    const response = await send(new Uint8Array(bomb), { ...PROTOBUF, "content-encoding": "gzip" });
+    expect({ status: response.status, message: (await statusOf(response)).message }).toEqual({
+      status: 413,
+      message: expect.stringContaining("records, attributes and values"),
+    });
+  });
+
   test("415 for another content type; Accept names what is taken", async () => {
     const response = await send("{}", { "content-type": "text/plain" });
     expect(response.headers.get("accept")).toBe("application/x-protobuf, application/json");

@@ -22,6 +22,7 @@ import {
   ExportLogsServiceRequestSchema,
   ExportLogsServiceResponseSchema,
 } from "./generated/opentelemetry/proto/collector/logs/v1/logs_service_pb.js";
+import { countMessages, countObjects } from "./message-count.ts";
 
 export type Encoding = "protobuf" | "json";
 
@@ -30,8 +31,18 @@ export const MEDIA_TYPES: Readonly<Record<Encoding, string>> = {
   json: "application/json",
 };
 
-/** @throws whatever the bytes are no request for. */
-export function decodeRequest(bytes: Uint8Array, encoding: Encoding): ExportLogsServiceRequest {
+/** The request holds more messages than one may. */
+export class TooManyMessages extends Error {
+  override readonly name = "TooManyMessages";
+}
+
+/** @throws TooManyMessages before any is made; something else for what is no request. */
+export function decodeRequest(bytes: Uint8Array, encoding: Encoding, messagesMax: number): ExportLogsServiceRequest {
+  const count =
+    encoding === "protobuf"
+      ? countMessages(ExportLogsServiceRequestSchema, bytes, messagesMax)
+      : countObjects(bytes, messagesMax);
+  if (count > messagesMax) throw new TooManyMessages();
   if (encoding === "protobuf") return fromBinary(ExportLogsServiceRequestSchema, bytes);
   const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   const json = JSON.parse(text, revive) as JsonValue;

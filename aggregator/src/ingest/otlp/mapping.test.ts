@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { create, type MessageInitShape, toBinary, toJsonString } from "@bufbuild/protobuf";
-import { decodeRequest } from "./codec.ts";
+import { decodeRequest, TooManyMessages } from "./codec.ts";
 import { ExportLogsServiceRequestSchema } from "./generated/opentelemetry/proto/collector/logs/v1/logs_service_pb.js";
-import type { KeyValueSchema } from "./generated/opentelemetry/proto/common/v1/common_pb.js";
+import type { AnyValueSchema, KeyValueSchema } from "./generated/opentelemetry/proto/common/v1/common_pb.js";
 import type { LogRecordSchema } from "./generated/opentelemetry/proto/logs/v1/logs_pb.js";
 import { type MappingSettings, RecordMapper } from "./mapping.ts";
 import { fillTopic, severityName, topicTemplateFault } from "./topic-template.ts";
@@ -85,15 +85,15 @@ test("both encodings mean the same", () => {
   const record = json.resourceLogs[0]?.scopeLogs[0]?.logRecords[0];
   Object.assign(record ?? {}, { traceId: "AB".repeat(16), spanId: "ab".repeat(8), unknownField: 1 });
   const settings = { ...SETTINGS, identity: "content" } as const;
-  const fromJson = mapFirst(decodeRequest(Buffer.from(JSON.stringify(json)), "json"), settings);
+  const fromJson = mapFirst(decodeRequest(Buffer.from(JSON.stringify(json)), "json", 1000), settings);
   const bytes = toBinary(ExportLogsServiceRequestSchema, request);
-  expect(fromJson).toEqual(mapFirst(decodeRequest(bytes, "protobuf"), settings));
+  expect(fromJson).toEqual(mapFirst(decodeRequest(bytes, "protobuf", 1000), settings));
 });
 
 test("JSON's 64-bit integers may be numbers, and keep their digits", () => {
   const json = `{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"timeUnixNano":1544712660300123456,
     "body":{"intValue":9007199254740993}}]}]}]}`;
-  const mapped = mapFirst(decodeRequest(Buffer.from(json), "json"));
+  const mapped = mapFirst(decodeRequest(Buffer.from(json), "json", 1000));
   expect(JSON.stringify(mapped.payload["body"])).toBe("9007199254740993");
   expect(mapped.timestamp).toBe("2018-12-13T14:51:00.300123Z");
 });
@@ -103,7 +103,7 @@ test.each([
   ["a field of another type", '{"resourceLogs":{}}'],
   ["no object", "[]"],
 ])("bad JSON: %s", (_, json) => {
-  expect(() => decodeRequest(Buffer.from(json), "json")).toThrow();
+  expect(() => decodeRequest(Buffer.from(json), "json", 1000)).toThrow();
 });
 
 describe("time", () => {
@@ -192,5 +192,25 @@ describe("topic", () => {
       "string",
       "undefined",
     ]);
+  });
+});
+
+describe("messages are counted before they are made", () => {
+  const TWO = toBinary(ExportLogsServiceRequestSchema, requestOf({ attributes: [text("a", "1"), text("b", "2")] }));
+
+  test("request, resource logs, resource, attribute, value, scope logs, scope, record, two attributes with values", () => {
+    expect(() => decodeRequest(TWO, "protobuf", 12)).not.toThrow();
+    expect(() => decodeRequest(TWO, "protobuf", 11)).toThrow(TooManyMessages);
+    expect(() => decodeRequest(Buffer.from('{"resourceLogs":[{},{},{}]}'), "json", 4)).not.toThrow();
+    expect(() => decodeRequest(Buffer.from('{"resourceLogs":[{},{},{}]}'), "json", 3)).toThrow(TooManyMessages);
+  });
+
+  test("values that nest without end are refused, not followed", () => {
+    let deep: MessageInitShape<typeof AnyValueSchema> = {};
+    for (let level = 0; level < 300; level += 1) {
+      deep = { value: { case: "arrayValue", value: { values: [deep] } } };
+    }
+    const bytes = toBinary(ExportLogsServiceRequestSchema, requestOf({ body: deep }));
+    expect(() => decodeRequest(bytes, "protobuf", 1000)).toThrow("too deep");
   });
 });

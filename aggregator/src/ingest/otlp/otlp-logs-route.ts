@@ -16,7 +16,15 @@ import type { Route } from "../../route.ts";
 import { readBody } from "../body.ts";
 import { readContentType, unsupportedMediaType } from "../content-type.ts";
 import type { Intake } from "../intake.ts";
-import { decodeRequest, describePlaces, type Encoding, exportResponse, MEDIA_TYPES, statusResponse } from "./codec.ts";
+import {
+  decodeRequest,
+  describePlaces,
+  type Encoding,
+  exportResponse,
+  MEDIA_TYPES,
+  statusResponse,
+  TooManyMessages,
+} from "./codec.ts";
 import type { ExportLogsServiceRequest } from "./generated/opentelemetry/proto/collector/logs/v1/logs_service_pb.js";
 import { type MappedRecord, type MappingSettings, RecordMapper } from "./mapping.ts";
 
@@ -25,6 +33,8 @@ import { type MappedRecord, type MappingSettings, RecordMapper } from "./mapping
  * the request, by as much as whoever sends it likes. Exporters' usual requests stay below this.
  */
 const GROWTH_MAX = 4;
+/** Of the largest body on average: what records, attributes and values of real logs take at least. */
+const MESSAGE_BYTES_MIN = 10;
 const NAMED_RECORDS_MAX = 5;
 /** Mapped in one turn of the event loop: a millisecond or two, then other requests have theirs. */
 const RECORDS_A_TURN = 200;
@@ -62,7 +72,7 @@ export class OtlpLogsRoute {
 
   async #export(request: Request, encoding: Encoding): Promise<Response> {
     const bytes = await readBody(request, this.#intake.limits.bodyBytesMax);
-    const judged = await this.#judge(decode(bytes, encoding));
+    const judged = await this.#judge(decode(bytes, encoding, this.#intake.limits.bodyBytesMax));
     this.#rejectCrowded(judged);
     const message = describePlaces(judged.rejected);
     if (judged.events.length === 0 && judged.rejectedCount > 0) {
@@ -80,7 +90,11 @@ export class OtlpLogsRoute {
     for (const event of mapAll(request, this.#settings)) {
       const text = JSON.stringify(event);
       characters += text.length;
-      if (characters > charactersMax) throw grownTooLarge(charactersMax);
+      if (characters > charactersMax) {
+        throw tooLarge(
+          `With their resources, these records come to more than ${charactersMax} characters; send fewer.`,
+        );
+      }
       const parsed = parseEventLine(Buffer.from(text));
       if (parsed.ok) {
         judged.events.push(...parsed.events);
@@ -141,10 +155,14 @@ function reject(judged: Judged, index: number, faults: readonly ProblemPlace[]):
   judged.rejected.push({ pointer: `/${index}${first.pointer}`, detail: first.detail });
 }
 
-function decode(bytes: Uint8Array, encoding: Encoding): ExportLogsServiceRequest {
+function decode(bytes: Uint8Array, encoding: Encoding, bytesMax: number): ExportLogsServiceRequest {
+  const messagesMax = Math.floor(bytesMax / MESSAGE_BYTES_MIN);
   try {
-    return decodeRequest(bytes, encoding);
-  } catch {
+    return decodeRequest(bytes, encoding, messagesMax);
+  } catch (error) {
+    if (error instanceof TooManyMessages) {
+      throw tooLarge(`A request may hold at most ${messagesMax} records, attributes and values together; send fewer.`);
+    }
     throw badData(`The body is no ExportLogsServiceRequest in ${MEDIA_TYPES[encoding]}.`);
   }
 }
@@ -161,7 +179,6 @@ function badData(detail: string): RequestError {
   return new RequestError({ status: 400, name: "malformed", title: "Bad data", detail });
 }
 
-function grownTooLarge(charactersMax: number): RequestError {
-  const detail = `With their resources, these log records come to more than ${charactersMax} characters; send fewer.`;
+function tooLarge(detail: string): RequestError {
   return new RequestError({ status: 413, name: "body-too-large", title: "Too large", detail });
 }
