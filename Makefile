@@ -52,7 +52,7 @@ test-compose: node_modules/.installed ## The black-box suite and restarts agains
 	@make/test-compose
 
 # These stop, starve or double aggregators, so they bring a Redis, a Postgres and aggregators of their own.
-OWN_STACK := overload restart races-apart
+OWN_STACK := overload restart races-apart subscribers
 LOAD = SEKALI_UID=$$(id -u) SEKALI_GID=$$(id -g) TARGET_URL=$${TARGET_URL:-http://127.0.0.1:$${PORT:-8080}} \
   $(if $(filter $(OWN_STACK),$(PROFILE)),SEKALI_BINARY='$(CURDIR)/dist/aggregator') $(BUN) loadtest/src/main.ts
 stress: $(if $(filter $(OWN_STACK),$(PROFILE)),native)

@@ -1,12 +1,13 @@
 /**
- * `bun loadtest/src/main.ts [profile … | bench | endurance]`. The only file here that reads the environment, handles
- * signals and exits.
+ * `bun loadtest/src/main.ts [profile … | bench | endurance | subscribers]`. The only file here that reads the
+ * environment, handles signals and exits.
  *
  *   TARGET_URL    the service (several, separated by commas, where aggregators share the work; default
  *                 http://127.0.0.1:8080)
  *   DATABASE_URL  where given, the recount reads the tables themselves instead of paging through `/events`
  *   LOAD_SEED     the pattern of duplicates, topics and contents; the same again for the same seed
  *   SEKALI_BINARY a compiled aggregator for stacks of our own, instead of the sources
+ *   SUBSCRIBERS, EVENTS_PER_S, SECONDS   of the profile subscribers
  *   BENCH_ROUNDS, BENCH_SECONDS, BENCH_IDS (v4, v7)   how the benchmark runs
  *   BENCH_GROWTH=1        with the cost as it grows, too: about ten minutes more
  *   BENCH_GROWTH_EVENTS   how many events are present then (1000000,5000000)
@@ -22,6 +23,7 @@ import { runBench } from "./bench/bench.ts";
 import { benchPage, benchTable } from "./bench/bench-report.ts";
 import type { BenchOptions } from "./bench/setting.ts";
 import { SUBJECTS, type Subject } from "./bench/subjects.ts";
+import { isFine, measureFollowers } from "./followers/followers.ts";
 import { soak } from "./soak/soak.ts";
 import { soakPage, soakTable } from "./soak/soak-report.ts";
 import { page } from "./stress/html.ts";
@@ -41,6 +43,7 @@ function usage(problem: string): never {
 
 usage: bun loadtest/src/main.ts [profile …]   (stress when none is named)
 ${known}
+  subscribers  1,000 of them on one topic at 1,000 events/s: delays, completeness, memory (own stack)
   bench        how near the limits: beside a bare echo, Postgres alone and a naive design
   endurance    SOAK_MINUTES at two thirds of the peak: does anything grow that should not`,
   );
@@ -158,6 +161,22 @@ async function endure(signal: AbortSignal): Promise<boolean> {
   return report.passed;
 }
 
+async function follow(): Promise<boolean> {
+  const options = {
+    subscribers: wholeNumber("SUBSCRIBERS", 1, 1_000),
+    events_per_s: wholeNumber("EVENTS_PER_S", 100, 1_000),
+    seconds: wholeNumber("SECONDS", 1, 20),
+  };
+  const binary = process.env["SEKALI_BINARY"] || undefined;
+  const result = await measureFollowers(options, {
+    root: ROOT,
+    binary,
+    logs: join(ROOT, "loadtest/reports/followers"),
+  });
+  say(JSON.stringify({ ...options, ...result }, null, 2));
+  return isFine(result);
+}
+
 const stopping = new AbortController();
 process.on("SIGINT", () => stopping.abort());
 process.on("SIGTERM", () => stopping.abort());
@@ -175,6 +194,9 @@ async function main(names: readonly string[]): Promise<number> {
   if (names.length === 1 && names[0] === "bench") {
     await bench(stopping.signal);
     return 0;
+  }
+  if (names.length === 1 && names[0] === "subscribers") {
+    return (await follow()) ? 0 : 1;
   }
   if (names.length === 1 && names[0] === "endurance") {
     return (await endure(stopping.signal)) ? 0 : 1;
