@@ -120,6 +120,27 @@ test.each([
   await expectTopics(page, "tail", ["before", "meanwhile"]);
 });
 
+test("a page that nobody looks at gives its stream back, and shows what came meanwhile to who is back soon", async () => {
+  await using stack = await openStack();
+  await stack.start();
+  await using seen = await visit(browser, stack.url);
+  const { page } = seen;
+  await following(page);
+  const look = (isHidden: boolean) =>
+    page.evaluate(`Object.defineProperty(document, "hidden", { value: ${isHidden}, configurable: true });
+      document.dispatchEvent(new Event("visibilitychange"))`);
+  const ended = page.waitForEvent("requestfailed", (request) => request.url().includes("/subscribe"));
+  await look(true);
+  await ended;
+  await page.locator(".tail-opening").waitFor();
+  const [meanwhile] = makeEvents(1, { topic: "meanwhile" });
+  expect((await post(`${stack.url}/publish?ack=stored`, meanwhile)).status).toBe(200);
+  await expectTopics(page, "tail", []);
+  await look(false);
+  await following(page);
+  await expectTopics(page, "tail", ["meanwhile"]);
+});
+
 test("search finds stored events by topic, source and text, a page at a time", async () => {
   await using stack = await openStack();
   const { url } = await stack.start();
