@@ -123,7 +123,7 @@ export const MUTATIONS: readonly Mutation[] = [
     title: "identities go in unsorted, so that batches wait for each other in a circle",
     promise: "P2",
     edits: [edit(BATCH_SQL, "FROM first f ORDER BY f.event_id, f.topic", "FROM first f ORDER BY f.ord")],
-    evidence: { path: "aggregator/test/crash/batches.test.ts", test: "do not deadlock" },
+    evidence: { path: "aggregator/test/store/store-batch.test.ts", test: "none waits for ever" },
   },
   {
     name: "last-of-a-batch",
