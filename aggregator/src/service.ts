@@ -236,7 +236,7 @@ class Parts implements Service {
     const intake = new Intake(this.#batcher, this.#verdicts, this.#topics, limits);
     const reader = new PostgresEventReader(this.#readers);
     const admission = new Admission();
-    const publish = new PublishRoute(intake);
+    const publish = new PublishRoute(intake, (request) => this.#http?.timeout(request, IDLE_CONNECTION_S));
     return [
       ...publish.routes,
       ...new CloudEventsRoute(intake).routes,

@@ -34,9 +34,12 @@ const patience = retry(handleType(Overloaded), {
 
 type Ack = "queued" | "stored";
 
+/** Told of each piece of a body that arrives: the HTTP server gives a whole body a minute, unless it hears of it. */
+export type Arrives = (request: Request) => void;
+
 /** @throws RequestError with `accepted`, after which the connection is closed: its rest was not read. */
-export async function takeLines(request: Request, ack: Ack, intake: Intake): Promise<Response> {
-  const stream = linesOf(request);
+export async function takeLines(request: Request, ack: Ack, intake: Intake, arrives: Arrives): Promise<Response> {
+  const stream = linesOf(request, arrives);
   const taking = new Taking(intake, ack);
   const { bodyBytesMax, batchEventsMax } = intake.limits;
   const bounds: ChunkBounds = {
@@ -53,11 +56,17 @@ export async function takeLines(request: Request, ack: Ack, intake: Intake): Pro
   return taking.response;
 }
 
-function linesOf(request: Request): ReadableStream<Uint8Array> {
+function linesOf(request: Request, arrives: Arrives): ReadableStream<Uint8Array> {
   const codings = readCodings(request.headers.get("content-encoding"), STREAM_CODINGS_MAX);
   const body = request.body ?? new Blob([]).stream();
   const nothingIsTooLarge = () => new Error("a stream has no size");
-  return inflate(body, codings, Number.POSITIVE_INFINITY, nothingIsTooLarge);
+  const heard = new TransformStream<Uint8Array, Uint8Array>({
+    transform(piece, controller) {
+      arrives(request);
+      controller.enqueue(piece);
+    },
+  });
+  return inflate(body.pipeThrough(heard), codings, Number.POSITIVE_INFINITY, nothingIsTooLarge);
 }
 
 class Taking {

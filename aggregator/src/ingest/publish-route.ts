@@ -10,20 +10,22 @@ import type { Route } from "../route.ts";
 import { readBody } from "./body.ts";
 import { readContentType, unsupportedMediaType } from "./content-type.ts";
 import { type Intake, jsonResponse, queuedResponse, readAck, tally } from "./intake.ts";
-import { LINES_TYPES, takeLines } from "./line-stream.ts";
+import { type Arrives, LINES_TYPES, takeLines } from "./line-stream.ts";
 
 export class PublishRoute {
   readonly routes: readonly Route[] = [{ method: "POST", path: "/publish", handle: (request) => this.handle(request) }];
   readonly #intake: Intake;
+  readonly #arrives: Arrives;
 
-  constructor(intake: Intake) {
+  constructor(intake: Intake, arrives: Arrives) {
     this.#intake = intake;
+    this.#arrives = arrives;
   }
 
   async handle(request: Request): Promise<Response> {
     const ack = readAck(request.url);
     const form = formOf(request.headers.get("content-type"));
-    if (form === "lines") return takeLines(request, ack, this.#intake);
+    if (form === "lines") return takeLines(request, ack, this.#intake, this.#arrives);
     const body = this.judge(await readBody(request, this.#intake.limits.bodyBytesMax));
     const receipt = await this.#intake.queue(body);
     if (ack === "queued") return queuedResponse(body.events.length);
