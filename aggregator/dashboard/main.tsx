@@ -7,6 +7,7 @@ import { Flow } from "./panels/flow.tsx";
 import { Health } from "./panels/health.tsx";
 import { Search } from "./panels/search.tsx";
 import { Sources } from "./panels/sources.tsx";
+import { Subscriptions } from "./panels/subscriptions.tsx";
 import { Tail } from "./panels/tail.tsx";
 import { Topics } from "./panels/topics.tsx";
 import { formatClock } from "./parts/format.ts";
@@ -23,6 +24,7 @@ const PLACES = [
   ["topics", "Topics"],
   ["sources", "Sources"],
   ["dead", "Dead letters"],
+  ["subscriptions", "Subscriptions"],
   ["tail", "Tail"],
   ["search", "Search"],
 ] as const;
@@ -63,6 +65,7 @@ function Page() {
         <Topics />
         <Sources />
         <DeadLetters />
+        <Subscriptions />
         <Tail />
         <Search />
       </main>

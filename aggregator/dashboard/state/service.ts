@@ -49,6 +49,16 @@ export interface Workers {
   readonly shards: readonly ShardState[] | null;
 }
 
+/** A durable subscription, as `GET /subscriptions` lists them. */
+export interface Subscription {
+  readonly name: string;
+  readonly topic: string;
+  /** Deliveries that were not looked at yet, whether they match or not. */
+  readonly lag: number;
+  readonly outstanding: number;
+  readonly dead: number;
+}
+
 /** Rates and the chart are as fine as this. */
 export const SAMPLE_MS = 1000;
 
@@ -67,6 +77,8 @@ export const conflicts = keepAsking<readonly DuplicateRecord[]>("/duplicates?con
   everyMs: 5 * SAMPLE_MS,
   parse: parseRecords,
 });
+
+export const subscriptions = keepAsking<readonly Subscription[]>("/subscriptions", { everyMs: 3 * SAMPLE_MS });
 
 export const DEAD_LETTERS_SHOWN_MAX = 50;
 /** Those that nobody has replayed or deleted, the youngest first. */

@@ -6,7 +6,7 @@ import { useBackingServers } from "../harness/backing-servers.ts";
 import { openBrowser, visit } from "../harness/browser.ts";
 import { makeEvent, makeEvents } from "../harness/event-factory.ts";
 import { eventually } from "../harness/eventually.ts";
-import { post } from "../harness/http-client.ts";
+import { post, request } from "../harness/http-client.ts";
 import { openStack } from "../harness/stack.ts";
 
 useBackingServers();
@@ -194,5 +194,20 @@ test("a conflict is shown with what is stored instead, and its source by name", 
   await sources.locator(".event summary").click();
   await sources.getByText('"amount": 2').waitFor();
   await sources.getByText('"amount": 1').waitFor();
+  expect(seen.complaints).toEqual([]);
+});
+
+test("a durable subscription is shown with how far it is behind", async () => {
+  await using stack = await openStack();
+  const { url } = await stack.start();
+  const headers = { "content-type": "application/json" };
+  const made = await request(`${url}/subscriptions/mail`, { method: "PUT", headers, body: '{"topic":"user.>"}' });
+  expect(made.status).toBe(201);
+  expect((await post(`${url}/publish?ack=stored`, makeEvents(4, { topic: "user.auth" }))).status).toBe(200);
+  await using seen = await visit(browser, url);
+  await eventually(async () => {
+    const cells = seen.page.locator("#subscriptions tbody tr > *");
+    expect(await cells.allTextContents()).toEqual(["mail", "user.>", "4", "0", "0"]);
+  });
   expect(seen.complaints).toEqual([]);
 });
