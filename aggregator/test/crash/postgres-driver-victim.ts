@@ -14,18 +14,20 @@ function codeOf(error: unknown): string {
 
 /** A transaction whose backend dies while a statement runs; the next statement meets a connection without a socket. */
 async function queryAfterDeath(): Promise<string> {
-  let code = "no error";
+  // The driver may give the whole transaction up before it answers the statement inside: both are waited for.
+  const answered = Promise.withResolvers<string>();
   const transaction = victim.begin(async (inside) => {
     const [row] = await inside`SELECT pg_backend_pid() AS pid`;
     const running = inside`SELECT pg_sleep(60)`.catch(() => undefined);
     await killer`SELECT pg_terminate_backend(${Number(row?.["pid"])})`;
     await running;
-    await inside`SELECT 1`.catch((error: unknown) => {
-      code = codeOf(error);
-    });
+    await inside`SELECT 1`.then(
+      () => answered.resolve("no error"),
+      (error: unknown) => answered.resolve(codeOf(error)),
+    );
   });
   await transaction.catch(() => undefined);
-  return code;
+  return await answered.promise;
 }
 
 const scenarios: Record<string, () => Promise<string>> = {
@@ -40,21 +42,22 @@ const scenarios: Record<string, () => Promise<string>> = {
   /** The pool connects anew, for somebody else's query, before the transaction's next statement. */
   async "stays inside"() {
     await killer`CREATE TABLE IF NOT EXISTS driver_victim (written int)`;
-    let outcome = "it ran outside of its transaction";
+    const answered = Promise.withResolvers<string>();
     const transaction = victim.begin(async (inside) => {
       const [row] = await inside`SELECT pg_backend_pid() AS pid`;
       await killer`SELECT pg_terminate_backend(${Number(row?.["pid"])})`;
       await victim`SELECT 1`;
-      await inside`INSERT INTO driver_victim VALUES (1)`.catch((error: unknown) => {
-        outcome = codeOf(error);
-      });
+      await inside`INSERT INTO driver_victim VALUES (1)`.then(
+        () => answered.resolve("it ran outside of its transaction"),
+        (error: unknown) => answered.resolve(codeOf(error)),
+      );
       throw new Error("roll back");
     });
     await transaction.catch(() => undefined);
     await victim`SELECT 1`;
     const [row] = await killer`SELECT count(*)::int AS rows FROM driver_victim`;
     await killer`DROP TABLE driver_victim`;
-    return `${outcome}, ${row?.["rows"]} rows`;
+    return `${await answered.promise}, ${row?.["rows"]} rows`;
   },
 };
 
