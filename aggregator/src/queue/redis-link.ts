@@ -47,6 +47,7 @@ export class RedisLink implements Link {
   readonly #consumer: Redis;
   readonly #subscriber: Redis;
   readonly #listeners: ((state: LinkState) => void)[] = [];
+  readonly #channels: string[] = [];
   #state: LinkState = "away";
   #warnings: readonly string[] = [];
   #run = "";
@@ -55,10 +56,11 @@ export class RedisLink implements Link {
     this.#log = log;
     this.#producer = new Redis(url, options("producer"));
     this.#consumer = new Redis(url, options("consumer"));
-    this.#subscriber = new Redis(url, { ...options("subscriber"), commandTimeout: undefined, autoResubscribe: true });
+    this.#subscriber = new Redis(url, { ...options("subscriber"), commandTimeout: undefined });
     for (const client of [this.#producer, this.#consumer, this.#subscriber]) this.#watch(client);
     this.#producer.on("ready", () => void this.#greet());
     this.#producer.on("close", () => this.#become("away"));
+    this.#subscriber.on("ready", () => this.#subscribeAgain());
   }
 
   get state(): LinkState {
@@ -94,6 +96,18 @@ export class RedisLink implements Link {
   async subscribe(channel: string, listener: (message: string) => void): Promise<void> {
     this.#subscriber.on("message", (_channel, message) => listener(message));
     await this.#subscriber.subscribe(channel);
+    this.#channels.push(channel);
+  }
+
+  /**
+   * Instead of `autoResubscribe`, whose promise nobody can catch: a connection that is lost once more in that instant
+   * would be an unhandled rejection. What is missed meanwhile, the slow poll finds.
+   */
+  #subscribeAgain(): void {
+    if (this.#channels.length === 0) return;
+    this.#subscriber.subscribe(...this.#channels).catch((error: unknown) => {
+      this.#log.debug({ reason: describe(error) }, "Not subscribed; the next connection tries again");
+    });
   }
 
   /** Runs a script on the connection of its kind. Every failure of the link comes out as QueueAway. */

@@ -201,3 +201,23 @@ test("another installation's Redis is refused", async () => {
     await stranger[Symbol.asyncDispose]();
   }
 });
+
+test("a connection that is lost while it subscribes again is no fault, and the next one subscribes (P5)", async () => {
+  stack = await openStack();
+  const aggregator = await stack.start();
+  const listening = async (expected: number) => {
+    await eventually(async () => {
+      const reply = (await stack.redisCommand("PUBSUB", "NUMSUB", `${stack.name}:signals`)) as [string, number];
+      expect(Number(reply[1])).toBe(expected);
+    });
+  };
+  await listening(1);
+  const hold = stack.redisLink.hold("request", ({ text }) => /\r\nsubscribe\r\n/i.test(text));
+  stack.redisLink.reset();
+  await hold.reached("the subscription after the reconnection");
+  hold.cut();
+  await listening(1);
+  expect(aggregator.log.filter((line) => line.includes("Unhandled rejection"))).toEqual([]);
+  await stack.publisher.publish(makeEvents(3));
+  await stack.expectExact();
+});
