@@ -26,7 +26,7 @@ export function renderMarkdown(report: Report): string {
   return [
     `# Faults, ${report.began_at.slice(0, 10)}`,
     "",
-    summary(report),
+    summary(report).replaceAll("; ", ";\n"),
     "",
     line([...HEAD, "remark"]),
     line([...HEAD, ""].map((_, at) => (at === 0 || at > 6 ? "---" : "---:"))),
