@@ -2,6 +2,8 @@
  * A Redis, a Postgres and aggregators for one run: what is overloaded, paused and killed belongs to nobody else, and
  * nothing of it stays.
  */
+import { mkdir } from "node:fs/promises";
+import { dirname } from "node:path";
 import { freePort, type Server, startPostgres, startRedis } from "@sekali/native";
 import type { OwnStack } from "../../k6/profiles.ts";
 import { aggregatorCommand, aggregatorEnvironment, type Backing, launch, type Program } from "./program.ts";
@@ -31,6 +33,7 @@ export class RunningStack {
   }
 
   static async start(plan: OwnStack, { root, binary, logs }: StackPlace): Promise<RunningStack> {
+    await mkdir(dirname(logs), { recursive: true });
     const [redis, postgres] = await Promise.all([startRedis({}), startPostgres({})]);
     const backing = { redis_url: redis.url, postgres_url: postgres.url };
     const ports = await Promise.all(plan.aggregators.map(() => freePort()));
