@@ -6,31 +6,19 @@
  */
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { Command, CommanderError, InvalidArgumentError } from "commander";
+import { Command, CommanderError } from "commander";
 import type { EpisodeResult } from "./episode.ts";
 import { FAULTS } from "./faults/catalogue.ts";
 import type { Fault } from "./faults/fault.ts";
+import { integer, named, SEED_MAX } from "./options.ts";
 import { type PlannedEpisode, planEpisodes } from "./plan.ts";
 import { renderMarkdown, renderTable, withRun } from "./report/render.ts";
 import { makeReport } from "./report/report.ts";
 import { runEpisodes } from "./run.ts";
 
-const SEED_MAX = 2 ** 32 - 1;
 const MEBIBYTE = 2 ** 20;
 
 const say = (line: string): void => console.log(line);
-
-const integer = (least: number, most: number) => (text: string) => {
-  const value = Number(text);
-  if (/^\d+$/.test(text) && value >= least && value <= most) return value;
-  throw new InvalidArgumentError(`a whole number from ${least} to ${most}.`);
-};
-
-function faultNamed(name: string, others: readonly Fault[] | undefined): readonly Fault[] {
-  const fault = FAULTS.find((candidate) => candidate.name === name);
-  if (fault === undefined) throw new InvalidArgumentError(`one of ${FAULTS.map((each) => each.name).join(", ")}.`);
-  return [...(others ?? []), fault];
-}
 
 interface RunFlags {
   readonly fault?: readonly Fault[];
@@ -116,7 +104,7 @@ program.exitOverride();
 program
   .command("run", { isDefault: true })
   .description("inject faults, heal them, check what is stored and counted")
-  .option("--fault <name>", "only this one; may be given several times", faultNamed)
+  .option("--fault <name>", "only this one; may be given several times", named(FAULTS))
   .option("--injections <n>", "of each fault, instead of its own number", integer(1, 100_000))
   .option(
     "--seed <n>",

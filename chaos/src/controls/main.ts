@@ -6,30 +6,16 @@
  * Exits 0 when every mutation was found, 1 when one stayed green (a check is missing) or the product itself was red,
  * 2 for wrong usage, 130 when interrupted.
  */
-import { Command, CommanderError, InvalidArgumentError } from "commander";
+import { Command, CommanderError } from "commander";
+import { integer, named, SEED_MAX } from "../options.ts";
 import { type ControlOptions, type Outcome, runControl } from "./control.ts";
 import type { Evidence, Mutation } from "./mutation.ts";
 import { MUTATIONS } from "./mutations.ts";
 
-const SEED_MAX = 2 ** 32 - 1;
 /** A complaint names an event and its payload, too. */
 const COMPLAINT_CHARACTERS = 100;
 
 const say = (line: string): void => console.log(line);
-
-const integer = (least: number, most: number) => (text: string) => {
-  const value = Number(text);
-  if (/^\d+$/.test(text) && value >= least && value <= most) return value;
-  throw new InvalidArgumentError(`a whole number from ${least} to ${most}.`);
-};
-
-function mutationNamed(name: string, others: readonly Mutation[] | undefined): readonly Mutation[] {
-  const mutation = MUTATIONS.find((candidate) => candidate.name === name);
-  if (mutation === undefined) {
-    throw new InvalidArgumentError(`one of ${MUTATIONS.map((each) => each.name).join(", ")}.`);
-  }
-  return [...(others ?? []), mutation];
-}
 
 /** Each fault and each test once, as often as the most demanding mutation asks. */
 function allEvidence(mutations: readonly Mutation[]): readonly Evidence[] {
@@ -84,7 +70,7 @@ async function run({ mutation: mutations = MUTATIONS, seed, stacks, sound }: Fla
 const program = new Command("controls").description("Mutations that must turn the harness red.");
 program
   .exitOverride()
-  .option("--mutation <name>", "only this one; may be given several times", mutationNamed)
+  .option("--mutation <name>", "only this one; may be given several times", named(MUTATIONS))
   .option("--seed <n>", "of all choices", integer(0, SEED_MAX), crypto.getRandomValues(new Uint32Array(1))[0])
   .option("--stacks <n>", "stacks at the same time", integer(1, 16), 2)
   .option("--no-sound", "without the run that must be green")

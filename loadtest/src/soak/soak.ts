@@ -3,7 +3,6 @@
  * that the same clients reach on the same machine, just before; the figures of `gauges.ts` are read throughout and must
  * be flat over the second half. Then everything is recounted, as after every other run.
  */
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { SQL } from "bun";
 import { TEMPLATE_TOPICS } from "../bench/templates.ts";
@@ -115,7 +114,6 @@ async function sampleUntil(ended: Promise<unknown>, watch: Watch, gauges: Gauges
 export async function soak(options: SoakOptions, say: (line: string) => void): Promise<SoakReport> {
   const began_at = new Date().toISOString();
   const folder = join(options.root, "loadtest", "reports");
-  await mkdir(folder, { recursive: true });
   const logs = join(folder, `soak-${began_at.slice(0, 19).replaceAll(":", "")}`);
   say("starting a Redis, a Postgres and an aggregator of its own");
   const stack = await RunningStack.start(OWN_STACK, { root: options.root, binary: options.binary, logs });
