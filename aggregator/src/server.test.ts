@@ -13,6 +13,7 @@ function serve(answers: Record<string, Answer> = {}) {
   const route = (method: Method, path: string, name: string) => ({
     method,
     path,
+    scope: "read" as const,
     handle: answers[name] ?? (() => Response.json({ name }, { headers: { "x-name": name } })),
   });
   const routes = [
@@ -23,7 +24,12 @@ function serve(answers: Record<string, Answer> = {}) {
     route("GET", "/readyz", "ready"),
     route("GET", "/letters/:shard/:seq", "letter"),
     route("DELETE", "/letters/:shard/:seq", "removal"),
-    { method: "GET" as const, path: "/echo/:name", handle: (_: Request, named: object) => Response.json(named) },
+    {
+      method: "GET" as const,
+      path: "/echo/:name",
+      scope: "read" as const,
+      handle: (_: Request, named: object) => Response.json(named),
+    },
   ];
   const recorded = recordedLog();
   const app = createServer(routes, recorded.log);

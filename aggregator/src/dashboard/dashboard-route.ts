@@ -42,8 +42,13 @@ interface File {
 
 export class DashboardRoute {
   readonly routes: readonly Route[] = [
-    { method: "GET", path: "/", handle: (request) => this.page(request) },
-    { method: "GET", path: "/dashboard/:name", handle: (request, { name = "" }) => this.asset(request, name) },
+    { method: "GET", path: "/", scope: "anybody", handle: (request) => this.page(request) },
+    {
+      method: "GET",
+      path: "/dashboard/:name",
+      scope: "anybody",
+      handle: (request, { name = "" }) => this.asset(request, name),
+    },
   ];
   #files: Promise<ReadonlyMap<string, File>> | undefined;
 

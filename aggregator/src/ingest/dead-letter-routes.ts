@@ -21,10 +21,15 @@ const ONE = "/dead-letters/:shard/:seq";
 
 export class DeadLetterRoutes {
   readonly routes: readonly Route[] = [
-    { method: "GET", path: "/dead-letters", handle: (request) => this.list(request) },
-    { method: "GET", path: ONE, handle: (request, parameters) => this.show(request, parameters) },
-    { method: "POST", path: `${ONE}/replay`, handle: (request, parameters) => this.replay(request, parameters) },
-    { method: "DELETE", path: ONE, handle: (request, parameters) => this.delete(request, parameters) },
+    { method: "GET", path: "/dead-letters", scope: "admin", handle: (request) => this.list(request) },
+    { method: "GET", path: ONE, scope: "admin", handle: (request, parameters) => this.show(request, parameters) },
+    {
+      method: "POST",
+      path: `${ONE}/replay`,
+      scope: "admin",
+      handle: (request, parameters) => this.replay(request, parameters),
+    },
+    { method: "DELETE", path: ONE, scope: "admin", handle: (request, parameters) => this.delete(request, parameters) },
   ];
   readonly #store: DeadLetterStore;
   readonly #batcher: Pick<Batcher, "submit">;

@@ -13,7 +13,9 @@ import { type Intake, jsonResponse, queuedResponse, readAck, tally } from "./int
 import { type Arrives, LINES_TYPES, takeLines } from "./line-stream.ts";
 
 export class PublishRoute {
-  readonly routes: readonly Route[] = [{ method: "POST", path: "/publish", handle: (request) => this.handle(request) }];
+  readonly routes: readonly Route[] = [
+    { method: "POST", path: "/publish", scope: "publish", handle: (request) => this.handle(request) },
+  ];
   readonly #intake: Intake;
   readonly #arrives: Arrives;
 

@@ -26,8 +26,8 @@ export interface HealthParts {
 
 export class HealthRoutes {
   readonly routes: readonly Route[] = [
-    { method: "GET", path: "/healthz", handle: () => this.alive() },
-    { method: "GET", path: "/readyz", handle: () => this.ready() },
+    { method: "GET", path: "/healthz", scope: "anybody", handle: () => this.alive() },
+    { method: "GET", path: "/readyz", scope: "anybody", handle: () => this.ready() },
   ];
   readonly #parts: HealthParts;
   #draining = false;

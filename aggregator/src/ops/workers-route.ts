@@ -25,7 +25,7 @@ interface Standings {
 }
 
 export class WorkersRoute {
-  readonly routes: readonly Route[] = [{ method: "GET", path: "/workers", handle: () => this.handle() }];
+  readonly routes: readonly Route[] = [{ method: "GET", path: "/workers", scope: "read", handle: () => this.handle() }];
   readonly #store: Pick<EventStore, "tally">;
   readonly #queue: Pick<Queue, "heads">;
   readonly #workers: Workers;

@@ -14,7 +14,7 @@ const PARAMETERS = new Set(["topic", "event_id", "source", "since", "until", "co
 
 export class DuplicatesRoute {
   readonly routes: readonly Route[] = [
-    { method: "GET", path: "/duplicates", handle: (request) => this.handle(request) },
+    { method: "GET", path: "/duplicates", scope: "read", handle: (request) => this.handle(request) },
   ];
   readonly #audit: Pick<AuditReader, "duplicates">;
   readonly #admission: Admission;

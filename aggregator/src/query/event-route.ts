@@ -13,7 +13,12 @@ const NO_PARAMETERS: ReadonlySet<string> = new Set();
 
 export class EventRoute {
   readonly routes: readonly Route[] = [
-    { method: "GET", path: "/events/:topic/:event_id", handle: (request, path) => this.handle(request, path) },
+    {
+      method: "GET",
+      path: "/events/:topic/:event_id",
+      scope: "read",
+      handle: (request, path) => this.handle(request, path),
+    },
   ];
   readonly #finder: EventFinder;
   readonly #admission: Admission;

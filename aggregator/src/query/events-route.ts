@@ -19,7 +19,9 @@ const NDJSON_ACCEPTED = /(?:^|,)\s*application\/x-ndjson\s*(?:;(?!\s*q=0(?:\.0*)
 const STREAM_ROWS_MAX = 1_000_000_000;
 
 export class EventsRoute {
-  readonly routes: readonly Route[] = [{ method: "GET", path: "/events", handle: (request) => this.handle(request) }];
+  readonly routes: readonly Route[] = [
+    { method: "GET", path: "/events", scope: "read", handle: (request) => this.handle(request) },
+  ];
   readonly #reader: EventReader;
   readonly #admission: Admission;
   readonly #streams: EventStreams;

@@ -19,7 +19,7 @@ export interface StatsExtras {
 }
 
 export class StatsRoute {
-  readonly routes: readonly Route[] = [{ method: "GET", path: "/stats", handle: () => this.handle() }];
+  readonly routes: readonly Route[] = [{ method: "GET", path: "/stats", scope: "read", handle: () => this.handle() }];
   readonly #store: EventStore;
   readonly #queue: Queue;
   readonly #audit: Pick<AuditReader, "resending">;

@@ -20,7 +20,9 @@ import { RateMeter } from "./rate-meter.ts";
 const PARAMETERS = new Set(["topic", "limit", "cursor"]);
 
 export class TopicsRoute {
-  readonly routes: readonly Route[] = [{ method: "GET", path: "/topics", handle: (request) => this.handle(request) }];
+  readonly routes: readonly Route[] = [
+    { method: "GET", path: "/topics", scope: "read", handle: (request) => this.handle(request) },
+  ];
   readonly #reader: TopicReader;
   readonly #admission: Admission;
   readonly #meter = new RateMeter();

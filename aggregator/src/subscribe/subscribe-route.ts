@@ -25,7 +25,7 @@ const HEADERS = {
 
 export class SubscribeRoute {
   readonly routes: readonly Route[] = [
-    { method: "GET", path: "/subscribe", handle: (request) => this.#subscribe(request) },
+    { method: "GET", path: "/subscribe", scope: "read", handle: (request) => this.#subscribe(request) },
   ];
   readonly #followers: Followers;
 

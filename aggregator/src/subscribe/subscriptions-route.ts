@@ -55,14 +55,34 @@ export class SubscriptionsRoute {
     };
     const path = "/subscriptions/:name";
     this.routes = [
-      { method: "GET", path: "/subscriptions", handle: (request) => this.#list(request) },
-      { method: "GET", path, handle: named((request, name) => this.#show(request, name)) },
-      { method: "PUT", path, handle: named((request, name) => this.#make(request, name)) },
-      { method: "DELETE", path, handle: named((request, name) => this.#remove(request, name)) },
-      { method: "GET", path: `${path}/next`, handle: named((request, name) => this.#next(request, name)) },
-      { method: "POST", path: `${path}/ack`, handle: named((request, name) => this.#answer(request, name, true)) },
-      { method: "POST", path: `${path}/nack`, handle: named((request, name) => this.#answer(request, name, false)) },
-      { method: "GET", path: `${path}/dead-letters`, handle: named((request, name) => this.#letters(request, name)) },
+      { method: "GET", path: "/subscriptions", scope: "read", handle: (request) => this.#list(request) },
+      { method: "GET", path, scope: "read", handle: named((request, name) => this.#show(request, name)) },
+      { method: "PUT", path, scope: "admin", handle: named((request, name) => this.#make(request, name)) },
+      { method: "DELETE", path, scope: "admin", handle: named((request, name) => this.#remove(request, name)) },
+      {
+        method: "GET",
+        path: `${path}/next`,
+        scope: "read",
+        handle: named((request, name) => this.#next(request, name)),
+      },
+      {
+        method: "POST",
+        path: `${path}/ack`,
+        scope: "read",
+        handle: named((request, name) => this.#answer(request, name, true)),
+      },
+      {
+        method: "POST",
+        path: `${path}/nack`,
+        scope: "read",
+        handle: named((request, name) => this.#answer(request, name, false)),
+      },
+      {
+        method: "GET",
+        path: `${path}/dead-letters`,
+        scope: "read",
+        handle: named((request, name) => this.#letters(request, name)),
+      },
     ];
   }
 

@@ -17,7 +17,7 @@ const ACCEPTED = [STRUCTURED, BATCHED];
 
 export class CloudEventsRoute {
   readonly routes: readonly Route[] = [
-    { method: "POST", path: "/cloudevents", handle: (request) => this.handle(request) },
+    { method: "POST", path: "/cloudevents", scope: "publish", handle: (request) => this.handle(request) },
   ];
   readonly #intake: Intake;
 

@@ -48,7 +48,9 @@ interface Judged {
 }
 
 export class OtlpLogsRoute {
-  readonly routes: readonly Route[] = [{ method: "POST", path: "/v1/logs", handle: (request) => this.handle(request) }];
+  readonly routes: readonly Route[] = [
+    { method: "POST", path: "/v1/logs", scope: "publish", handle: (request) => this.handle(request) },
+  ];
   readonly #intake: Intake;
   readonly #settings: MappingSettings;
 
