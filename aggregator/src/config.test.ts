@@ -28,6 +28,8 @@ describe("an empty environment", () => {
       keyPrefix: "sekali",
       host: "0.0.0.0",
       port: 8080,
+      publishedHost: undefined,
+      access: "open",
       roles: new Set(["api", "worker"] as const),
       workers: 5,
       shards: 8,

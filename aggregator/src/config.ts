@@ -17,6 +17,9 @@ export interface Config {
   readonly keyPrefix: string;
   readonly host: string;
   readonly port: number;
+  /** Where the port is published for others, where that is not `host`; undefined: there. */
+  readonly publishedHost: string | undefined;
+  readonly access: "open" | "keys";
   readonly roles: ReadonlySet<Role>;
   readonly workers: number;
   readonly shards: number;
@@ -53,6 +56,8 @@ export const VARIABLES = [
   ["KEY_PREFIX", "sekali", "what every Redis key and channel begins with"],
   ["HOST", "0.0.0.0", "the address to listen on"],
   ["PORT", "8080", "the port to listen on, 0 to 65535"],
+  ["PUBLISHED_HOST", "", "the address at which others reach it, where that is not HOST: that of a container's port"],
+  ["ACCESS", "open", "keys: ask each caller for a key (aggregator keys create); open: ask nobody"],
   ["ROLES", "api,worker", "what this process does: api, worker or both"],
   ["WORKERS", "5", "worker loops, 1 to 64"],
   ["SHARDS", "8", "streams that this process adds to, 1 to 1024"],
@@ -87,6 +92,8 @@ export function readConfig(environment: Environment, readFile: (path: string) =>
     keyPrefix: parseName("KEY_PREFIX", text("KEY_PREFIX"), /^[A-Za-z0-9_.:-]{1,64}$/),
     host: text("HOST"),
     port: integer("PORT", 0, 65_535),
+    publishedHost: text("PUBLISHED_HOST") || undefined,
+    access: parseAccess(text("ACCESS")),
     roles: parseRoles(text("ROLES")),
     workers: integer("WORKERS", 1, 64),
     shards: integer("SHARDS", 1, 1024),
@@ -145,6 +152,11 @@ function parseRoles(text: string): ReadonlySet<Role> {
     roles.add(role);
   }
   return roles;
+}
+
+function parseAccess(text: string): Config["access"] {
+  if (text === "open" || text === "keys") return text;
+  throw wrong("ACCESS", text, "open or keys");
 }
 
 function parseTopicTemplate(text: string): string {

@@ -3,6 +3,7 @@
 import { readFileSync } from "node:fs";
 import { Command } from "commander";
 import { version } from "../package.json";
+import { addKeysCommands, KeysRefused } from "./access/keys-command.ts";
 import { type Config, ConfigError, readConfig, VARIABLES } from "./config.ts";
 import { createLogger, type Logger } from "./ops/log.ts";
 import { formatVerification, verify } from "./ops/verify.ts";
@@ -13,6 +14,8 @@ import { awaitDependency, DependencyMissing } from "./startup.ts";
 import { PostgresBatchStore } from "./store/batch-store.ts";
 import { Database } from "./store/database.ts";
 import { PostgresEventStore } from "./store/event-store.ts";
+import type { KeyKeeper } from "./store/key-port.ts";
+import { PostgresKeyStore } from "./store/key-store.ts";
 import { grant, MigrationError, migrate, readInstallation } from "./store/migrations.ts";
 import { StoreForbidden } from "./store/port.ts";
 import { type LineForm, renderLine } from "./subscribe/event-line.ts";
@@ -104,6 +107,16 @@ async function runVerification(config: Config, connection: Database, link: Redis
   return verify(store, queue, config.retentionDays === undefined);
 }
 
+/** Keys may be made before anything has served: whatever is missing of the schema is made first. */
+async function withKeys(work: (keys: KeyKeeper) => Promise<void>): Promise<void> {
+  const config = loadConfig();
+  const connection = new Database({ ...database(config), name: "keys", connectionsMax: 1 });
+  const prepare = () => migrate(connection, config.databaseSchema);
+  // Nothing of the log may come between: standard output is for the key.
+  await awaitDependency("Postgres", prepare, config.startupTimeoutSeconds, createLogger("error"));
+  await work(new PostgresKeyStore(connection)).finally(() => connection.close(1));
+}
+
 async function healthcheck(): Promise<void> {
   const { port } = loadConfig();
   try {
@@ -172,6 +185,10 @@ program
   .option("--json", "print each event as one line of JSON")
   .option("--url <url>", "the service", "http://127.0.0.1:8080")
   .action(tail);
+addKeysCommands(program, withKeys, {
+  print: (text) => process.stdout.write(text),
+  note: (text) => process.stderr.write(`aggregator keys: ${text}\n`),
+});
 program.command("healthcheck").description("ask the service on PORT whether it is ready").action(healthcheck);
 
 try {
@@ -180,7 +197,7 @@ try {
   process.stderr.write(`aggregator: ${error instanceof Error ? error.message : error}\n`);
   if (error instanceof ConfigError || error instanceof MigrationError || error instanceof StoreForbidden)
     process.exit(EXIT.configuration);
-  if (error instanceof TailRefused) process.exit(EXIT.configuration);
+  if (error instanceof TailRefused || error instanceof KeysRefused) process.exit(EXIT.configuration);
   if (error instanceof DependencyMissing) process.exit(EXIT.dependency);
   process.exit(EXIT.failed);
 }

@@ -11,7 +11,7 @@ import { QueueAway } from "./queue/port.ts";
 import { StoreAway, TooSlow } from "./store/port.ts";
 
 export interface Problem {
-  readonly status: 400 | 404 | 405 | 409 | 410 | 413 | 415 | 422 | 500 | 503;
+  readonly status: 400 | 401 | 403 | 404 | 405 | 409 | 410 | 413 | 415 | 422 | 429 | 500 | 503;
   /** The last part of the problem's URN; undefined where the status says it all. */
   readonly name?: string;
   readonly title: string;

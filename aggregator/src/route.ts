@@ -1,4 +1,5 @@
 /** What a route is: a method, a path, and the answer to a request. `server.ts` mounts them, `service.ts` lists them. */
+import type { Caller } from "./access/caller.ts";
 
 export type Method = "GET" | "POST" | "PUT" | "DELETE";
 
@@ -17,5 +18,5 @@ export interface Route {
   readonly path: string;
   readonly scope: Scope;
   /** What is thrown here becomes a problem: `RequestError` as it says, what is away as 503, anything else as 500. */
-  handle(request: Request, parameters: PathParameters): Response | Promise<Response>;
+  handle(request: Request, parameters: PathParameters, caller: Caller): Response | Promise<Response>;
 }

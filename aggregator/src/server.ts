@@ -1,21 +1,26 @@
 /**
- * Mounts the routes and maps errors to HTTP, in one place. It never listens: `service.ts` does.
+ * Mounts the routes behind the gate and maps errors to HTTP, in one place. It never listens: `service.ts` does.
  *
  * Elysia parses no body and validates nothing here: the publish route judges the bytes themselves, once. HEAD is
  * answered wherever GET is, OPTIONS and other methods of a known path name what is allowed (RFC 9110).
  */
 import { Elysia } from "elysia";
+import type { Gate } from "./access/gate.ts";
 import type { Logger } from "./ops/log.ts";
 import { type Problem, problemOf, problemResponse } from "./problem.ts";
 import { targetOf } from "./request-target.ts";
 import type { PathParameters, Route } from "./route.ts";
 
 /** @returns an application whose `fetch` answers a Request with a Response. */
-export function createServer(routes: readonly Route[], log: Logger) {
+export function createServer(routes: readonly Route[], gate: Gate, log: Logger) {
   const fail = (error: unknown): Response => problemResponse(problemOf(error) ?? internal(error, log));
-  const answer = ({ handle }: Route, request: Request, params: PathParameters): Response | Promise<Response> => {
+  const answer = ({ handle, scope }: Route, request: Request, params: PathParameters) => {
     try {
-      const answered = handle(request, params);
+      const caller = gate.admit(request, scope);
+      const answered =
+        caller instanceof Promise
+          ? caller.then((known) => handle(request, params, known))
+          : handle(request, params, caller);
       return answered instanceof Promise ? answered.catch(fail) : answered;
     } catch (error) {
       return fail(error);

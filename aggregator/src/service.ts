@@ -7,6 +7,7 @@
  * finished → connections are closed. Each step has its share of the 10 s that are promised; what has not ended by then
  * is cut off, which loses nothing, because nothing of it has been acknowledged or committed by halves.
  */
+import { Access } from "./access/access.ts";
 import type { Config } from "./config.ts";
 import { DashboardRoute } from "./dashboard/dashboard-route.ts";
 import { Batcher } from "./ingest/batcher.ts";
@@ -42,6 +43,7 @@ import { PostgresDeadLetterStore } from "./store/dead-letter-store.ts";
 import { PostgresEventReader } from "./store/event-reader.ts";
 import { PostgresEventStore } from "./store/event-store.ts";
 import { PostgresFeedStore } from "./store/feed-store.ts";
+import { PostgresKeyStore } from "./store/key-store.ts";
 import { migrate, readInstallation } from "./store/migrations.ts";
 import { PostgresShardStore } from "./store/shard-store.ts";
 import { PostgresSubscriptionStore } from "./store/subscription-store.ts";
@@ -69,6 +71,8 @@ const CLOSE_S_MAX = 1;
 
 export interface Service {
   readonly url: URL;
+  /** What is mounted. */
+  readonly routes: readonly Route[];
   stop(): Promise<void>;
 }
 
@@ -114,12 +118,14 @@ class Parts implements Service {
   readonly #topics: TopicRegistry;
   readonly #pool: WorkerPool;
   readonly #partitions: PartitionKeeper;
+  readonly #access: Access;
   readonly #health: HealthRoutes;
   readonly #events: PostgresEventStore;
   readonly #audit: PostgresAuditStore;
   readonly #auditor: Auditor;
   readonly #followers: Followers;
   readonly #subscriptions: Subscriptions;
+  readonly routes: readonly Route[];
   #http: ReturnType<typeof Bun.serve> | undefined;
   #stopping: Promise<void> | undefined;
 
@@ -182,13 +188,16 @@ class Parts implements Service {
       consumersMax: config.subscribersMax,
       log,
     });
+    this.#access = new Access(config, new PostgresKeyStore(api), log);
     this.#health = new HealthRoutes({
       roles: config.roles,
       queue: this.#queue,
       store: this.#events,
       keeper: this.#keeper,
       stuck: () => this.#pool.stuck,
+      access: this.#access.state,
     });
+    this.routes = this.#routes();
   }
 
   get url(): URL {
@@ -208,13 +217,14 @@ class Parts implements Service {
       this.#pool.start(workers);
       this.#auditor.start();
     }
+    await this.#access.start();
     this.#listen();
     this.#log.info({ url: this.url.href, roles: [...roles], workers, shards }, "Ready");
   }
 
   #listen(): void {
     const { host, port } = this.#config;
-    const app = createServer(this.#routes(), this.#log);
+    const app = createServer(this.routes, this.#access.gate, this.#log);
     this.#http = Bun.serve({
       hostname: host,
       port,
@@ -268,6 +278,7 @@ class Parts implements Service {
     this.#keeper.stop();
     this.#topics.stop();
     this.#partitions.stop();
+    await this.#access.stop();
     const databases = [this.#workers, this.#feed, this.#leases, this.#readers, this.#api];
     await Promise.all(databases.map((connections) => connections.close(CLOSE_S_MAX)));
     this.#link.close();

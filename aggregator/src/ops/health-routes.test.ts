@@ -9,6 +9,7 @@ import { StoreAway } from "../store/port.ts";
 import type { Stuck } from "../worker/shard-worker.ts";
 import { HealthRoutes } from "./health-routes.ts";
 
+const access = { mode: "open", warnings: ["others can reach it"] } as const;
 let queue: MemoryQueue;
 let shards: MemoryShardStore;
 let keeper: ShardKeeper;
@@ -38,7 +39,7 @@ async function routes(roles: readonly Role[] = ["api", "worker"]): Promise<Healt
     tally: () => Promise.reject(new Error("not asked")),
   };
   if (roles.includes("api")) await keeper.start();
-  return new HealthRoutes({ roles: new Set(roles), queue, store, keeper, stuck: () => stuck });
+  return new HealthRoutes({ roles: new Set(roles), queue, store, keeper, stuck: () => stuck, access });
 }
 
 async function ready(health: HealthRoutes) {
@@ -125,4 +126,9 @@ test("stuck shards and what Redis's settings give up are shown, a driver's text 
     dependencies: { redis: { durability_warnings: ["appendfsync is everysec, not always"] } },
     stuck_shards: [{ shard: 4, stuck_seconds: 3, oldest_delivery_seconds: null }],
   });
+});
+
+test("readiness says whether callers are asked for keys, and what is to be said of that", async () => {
+  const body = await (await (await routes()).ready()).json();
+  expect(body).toMatchObject({ access });
 });

@@ -5,6 +5,7 @@
  * on Redis's disk, so taking the process out of a load balancer would only make publishers fail. The body says
  * `degraded` then, and names the dependency. A process that only works is not ready without either.
  */
+import type { AccessState } from "../access/access.ts";
 import type { Role } from "../config.ts";
 import type { ShardKeeper } from "../ingest/shard-keeper.ts";
 import { describeStuck } from "../query/stats-route.ts";
@@ -22,6 +23,7 @@ export interface HealthParts {
   readonly store: EventStore;
   readonly keeper: ShardKeeper;
   readonly stuck: () => readonly Stuck[];
+  readonly access: AccessState;
 }
 
 export class HealthRoutes {
@@ -47,7 +49,7 @@ export class HealthRoutes {
   }
 
   async ready(): Promise<Response> {
-    const { roles, queue, keeper, stuck } = this.#parts;
+    const { roles, queue, keeper, stuck, access } = this.#parts;
     const postgres = await this.#isPostgresUp();
     const redis = queue.link.state === "up";
     const takesPublishes = redis && keeper.isOpen;
@@ -63,6 +65,7 @@ export class HealthRoutes {
         postgres: { status: postgres ? "up" : "away" },
       },
       stuck_shards: stuck().map(describeStuck),
+      access,
     };
     return Response.json(body, { status: ready ? 200 : 503, headers: ready ? {} : { "retry-after": "1" } });
   }

@@ -13,6 +13,7 @@ import audit from "../../migrations/0002-audit.sql" with { type: "text" };
 import deadLetters from "../../migrations/0003-dead-letters.sql" with { type: "text" };
 import feed from "../../migrations/0005-feed.sql" with { type: "text" };
 import subscriptions from "../../migrations/0006-subscriptions.sql" with { type: "text" };
+import keys from "../../migrations/0007-keys.sql" with { type: "text" };
 import type { Database, Transaction } from "./database.ts";
 
 export interface Migration {
@@ -26,6 +27,7 @@ export const MIGRATIONS: readonly Migration[] = [
   { name: "0003-dead-letters", text: deadLetters },
   { name: "0005-feed", text: feed },
   { name: "0006-subscriptions", text: subscriptions },
+  { name: "0007-keys", text: keys },
 ];
 
 const MIGRATION_DEADLINE_MS = 10 * 60_000;
@@ -103,6 +105,9 @@ export async function grant(database: Database, schema: string, role: string): P
       `GRANT SELECT, INSERT, UPDATE, DELETE
         ON subscriptions, subscription_cursors, leases, subscription_dead_letters TO ${quoted}`,
       `GRANT EXECUTE ON FUNCTION note_horizons(integer) TO ${quoted}`,
+      // Serving tells keys apart, and notes their use; making and revoking them is for whoever owns the tables.
+      `GRANT SELECT ON keys, session_secret TO ${quoted}`,
+      `GRANT UPDATE (last_used_at) ON keys TO ${quoted}`,
     ]) {
       await tx.unsafe(statement);
     }

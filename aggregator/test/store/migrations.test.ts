@@ -5,6 +5,7 @@ import type { Database } from "../../src/store/database.ts";
 import { PostgresDeadLetterStore } from "../../src/store/dead-letter-store.ts";
 import { PostgresEventReader } from "../../src/store/event-reader.ts";
 import { PostgresEventStore } from "../../src/store/event-store.ts";
+import { PostgresKeyStore } from "../../src/store/key-store.ts";
 import { grant, MIGRATIONS, MigrationError, migrate, readInstallation } from "../../src/store/migrations.ts";
 import { PostgresShardStore } from "../../src/store/shard-store.ts";
 import { useBackingServers } from "../harness/backing-servers.ts";
@@ -110,6 +111,10 @@ async function serve(database: Database, schema: Schema): Promise<void> {
     unique: 1,
     duplicates: 1,
   });
+  const keys = new PostgresKeyStore(database);
+  expect(await keys.liveKeys()).toEqual([]);
+  expect(await keys.sessionSecret()).toHaveLength(32);
+  await keys.noteUse([1]);
   const letters = new PostgresDeadLetterStore(database);
   expect((await letters.deadLetters({ resolved: false, limit: 5, after: undefined })).records).toHaveLength(1);
   expect(await letters.resolve({ shard: 0, seq: 3 }, "deleted")).toBe(true);
@@ -161,6 +166,10 @@ describe("a role without the right to define anything", () => {
       "UPDATE installation SET id = gen_random_uuid()",
       "INSERT INTO partitions VALUES ('x', now(), now() + interval '1 day')",
       "INSERT INTO sekali_migrations (name) VALUES ('x')",
+      "INSERT INTO keys (name, digest, scopes, topics) VALUES ('x', sha256(''), '{read}', '{>}')",
+      "UPDATE keys SET scopes = '{admin}'",
+      "UPDATE keys SET revoked_at = NULL",
+      "UPDATE session_secret SET secret = sha256('')",
     ]) {
       const outcome = await role.database.query(statement).catch(String);
       expect([statement, outcome]).toEqual([statement, expect.stringContaining("42501")]);

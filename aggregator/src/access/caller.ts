@@ -1,0 +1,49 @@
+/** Who asks: what a route may know of the caller, and which topics are the caller's. */
+import { compileTopicPattern } from "@sekali/contract";
+
+export interface Caller {
+  /** The key's name; undefined where nobody is asked for one. */
+  readonly name: string | undefined;
+  /** Patterns; a topic is the caller's if one of them matches it. */
+  readonly topics: readonly string[];
+  /** True where all topics are the caller's. */
+  readonly allowsAll: boolean;
+  /** Aborted when the key is revoked or expires; what goes on for longer ends then. Undefined: it never does. */
+  readonly ended: AbortSignal | undefined;
+  allows(topic: string): boolean;
+}
+
+/** Who calls where nobody is asked (`ACCESS=open`). */
+export const EVERYBODY: Caller = {
+  name: undefined,
+  topics: [">"],
+  allowsAll: true,
+  ended: undefined,
+  allows: () => true,
+};
+
+/** Who calls a route for anybody, and was not asked: no topic is theirs. */
+export const ANYBODY: Caller = {
+  name: undefined,
+  topics: [],
+  allowsAll: false,
+  ended: undefined,
+  allows: () => false,
+};
+
+/** Topics are bounded in number (`TOPICS_MAX`), but whoever sends may ask about any. */
+const REMEMBERED_MAX = 10_000;
+
+/** @param patterns without fault. @returns whether one of them matches; it remembers its answers. */
+export function compileTopics(patterns: readonly string[]): (topic: string) => boolean {
+  const matchers = patterns.map(compileTopicPattern);
+  const remembered = new Map<string, boolean>();
+  return (topic) => {
+    const known = remembered.get(topic);
+    if (known !== undefined) return known;
+    const allows = matchers.some((matches) => matches(topic));
+    if (remembered.size >= REMEMBERED_MAX) remembered.clear();
+    remembered.set(topic, allows);
+    return allows;
+  };
+}
