@@ -25,6 +25,7 @@ describe("an empty environment", () => {
       databaseUrl: "postgres://admin@127.0.0.1:5432/logs_db",
       databaseSchema: "public",
       brokerUrl: "redis://127.0.0.1:6379",
+      brokerTls: undefined,
       keyPrefix: "sekali",
       host: "0.0.0.0",
       port: 8080,

@@ -5,7 +5,12 @@
  * what it takes. Each text variable also has a `…_FILE` form, so that secrets can be files.
  */
 import { BATCH_EVENTS_MAX_DEFAULT, BODY_BYTES_MAX_DEFAULT, TOPICS_MAX_DEFAULT } from "@sekali/contract";
+import { ConfigError } from "./config-error.ts";
 import { topicTemplateFault } from "./ingest/otlp/topic-template.ts";
+import type { ClientTls } from "./tls.ts";
+import { readBrokerTls } from "./tls-config.ts";
+
+export { ConfigError };
 
 export type Role = "api" | "worker";
 export type LogLevel = "debug" | "info" | "warn" | "error";
@@ -14,6 +19,8 @@ export interface Config {
   readonly databaseUrl: string;
   readonly databaseSchema: string;
   readonly brokerUrl: string;
+  /** Undefined: plain text. */
+  readonly brokerTls: ClientTls | undefined;
   readonly keyPrefix: string;
   readonly host: string;
   readonly port: number;
@@ -39,11 +46,6 @@ export interface Config {
   readonly logLevel: LogLevel;
 }
 
-/** What the operator has to mend; its message is for them. */
-export class ConfigError extends Error {
-  override readonly name = "ConfigError";
-}
-
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** The variables, their defaults and meanings: the one list that `--help` prints and the README repeats. */
@@ -53,6 +55,9 @@ export const VARIABLES = [
   ["DATABASE_SCHEMA", "public", "the schema of Sekali's tables"],
   ["BROKER_URL", "redis://127.0.0.1:6379", "Redis or Valkey, 7.0 or later; its password may come from BROKER_PASSWORD"],
   ["BROKER_PASSWORD", "", "fills in the password of BROKER_URL"],
+  ["BROKER_CA", "", "with rediss://: who may vouch for Redis (PEM), instead of the authorities of the web"],
+  ["BROKER_CERT", "", "with rediss://: this client's certificate (PEM), where Redis asks for one"],
+  ["BROKER_KEY", "", "the private key of BROKER_CERT (PEM)"],
   ["KEY_PREFIX", "sekali", "what every Redis key and channel begins with"],
   ["HOST", "0.0.0.0", "the address to listen on"],
   ["PORT", "8080", "the port to listen on, 0 to 65535"],
@@ -84,11 +89,13 @@ const DEFAULTS: ReadonlyMap<string, string> = new Map(VARIABLES.map(([name, valu
  */
 export function readConfig(environment: Environment, readFile: (path: string) => string): Config {
   const text = (name: Name) => readText(environment, name, readFile);
+  const brokerUrl = withPassword("BROKER_URL", text("BROKER_URL"), /^rediss?:$/, text("BROKER_PASSWORD"));
   const integer = (name: Name, min: number, max: number) => parseInteger(name, text(name), min, max);
   const config: Config = {
     databaseUrl: withPassword("DATABASE_URL", text("DATABASE_URL"), /^postgres(ql)?:$/, text("DATABASE_PASSWORD")),
     databaseSchema: parseName("DATABASE_SCHEMA", text("DATABASE_SCHEMA"), /^[a-z_][a-z0-9_]{0,62}$/),
-    brokerUrl: withPassword("BROKER_URL", text("BROKER_URL"), /^rediss?:$/, text("BROKER_PASSWORD")),
+    brokerUrl,
+    brokerTls: readBrokerTls(brokerUrl, text),
     keyPrefix: parseName("KEY_PREFIX", text("KEY_PREFIX"), /^[A-Za-z0-9_.:-]{1,64}$/),
     host: text("HOST"),
     port: integer("PORT", 0, 65_535),

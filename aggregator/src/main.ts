@@ -85,7 +85,7 @@ async function verifyOnly(options: { json?: boolean }): Promise<void> {
   const config = loadConfig();
   const log = createLogger("error");
   const connection = new Database({ ...database(config), name: "verify", connectionsMax: 2 });
-  const link = new RedisLink(config.brokerUrl, log);
+  const link = new RedisLink(config.brokerUrl, config.brokerTls, log);
   const result = await runVerification(config, connection, link, log);
   process.stdout.write(`${options.json ? JSON.stringify(result, null, 2) : formatVerification(result)}\n`);
   await connection.close(1);

@@ -89,7 +89,7 @@ export async function startService(config: Config, log: Logger): Promise<Service
     config.startupTimeoutSeconds,
     log,
   );
-  const link = new RedisLink(config.brokerUrl, log);
+  const link = new RedisLink(config.brokerUrl, config.brokerTls, log);
   await awaitDependency("Redis", () => link.connect(), config.startupTimeoutSeconds, log);
   const service = new Parts(config, log, api, link, installation);
   await service.start();

@@ -7,5 +7,5 @@
  */
 export { freePort } from "./free-port.ts";
 export { type PostgresOptions, type PostgresServer, startPostgres } from "./postgres.ts";
-export { type RedisOptions, type RedisServer, startRedis } from "./redis.ts";
+export { type RedisOptions, type RedisServer, type RedisTls, startRedis } from "./redis.ts";
 export type { Server } from "./server.ts";

@@ -17,8 +17,18 @@ export interface RedisOptions {
   readonly password?: string;
   /** Server settings, each as in redis.conf; they win over the defaults. */
   readonly settings?: Record<string, string>;
+  /** It then speaks TLS alone. */
+  readonly tls?: RedisTls;
   /** Variables of its environment, beside those it gets anyway. */
   readonly env?: Record<string, string>;
+}
+
+/** PEM texts. */
+export interface RedisTls {
+  readonly certificate: string;
+  readonly key: string;
+  /** It then asks its clients for certificates that this authority has signed. */
+  readonly clientsAuthority?: string;
 }
 
 export interface RedisServer extends Server {
@@ -39,18 +49,19 @@ export async function startRedis(options: RedisOptions): Promise<RedisServer> {
   const home = options.dataDir === undefined ? makeTemporaryFolder("redis") : undefined;
   const dataDir = options.dataDir ?? home ?? "";
   const port = options.port ?? (await freePort());
-  const { password } = options;
+  const { password, tls } = options;
+  const settings = { ...(tls === undefined ? {} : secureSettings(dataDir, port, tls)), ...options.settings };
   const server = new ServerProcess({
     name: "Redis",
-    command: redisCommand({ dataDir, port, password, settings: options.settings ?? {} }),
+    command: redisCommand({ dataDir, port: tls === undefined ? port : 0, password, settings }),
     env: { LC_ALL: "C", TZ: "UTC", PATH: process.env["PATH"] ?? "/usr/bin:/bin", ...options.env },
     logFile: join(dataDir, "redis.log"),
     stopSignal: "SIGTERM",
-    ready: () => redisAnswers(port, password),
+    ready: () => redisAnswers(port, password, tls),
   });
   await server.start();
   return {
-    url: redisUrl(port, password),
+    url: tls === undefined ? redisUrl(port, password) : redisUrl(port, password).replace("redis:", "rediss:"),
     port,
     dataDir,
     get pid() {
@@ -96,6 +107,24 @@ export function redisCommand({ dataDir, port, password, settings }: RedisPlace):
   return [...leash("SIGTERM"), redisBinary(), file];
 }
 
+/** Writes the certificates into the data folder. */
+function secureSettings(dataDir: string, port: number, tls: RedisTls): Record<string, string> {
+  mkdirSync(dataDir, { recursive: true });
+  const write = (name: string, text: string) => {
+    const file = join(dataDir, name);
+    writeFileSync(file, text, { mode: 0o600 });
+    return JSON.stringify(file);
+  };
+  const { certificate, key, clientsAuthority } = tls;
+  return {
+    "tls-port": String(port),
+    "tls-cert-file": write("certificate.pem", certificate),
+    "tls-key-file": write("key.pem", key),
+    "tls-auth-clients": clientsAuthority === undefined ? "no" : "yes",
+    ...(clientsAuthority === undefined ? {} : { "tls-ca-cert-file": write("clients.pem", clientsAuthority) }),
+  };
+}
+
 function redisBinary(): string {
   const found = Bun.which("redis-server") ?? Bun.which("valkey-server");
   if (found !== null) return found;
@@ -106,14 +135,15 @@ function redisBinary(): string {
   throw new Error(`redis-server is not installed: ${cure}`);
 }
 
-/** Whether it answers a PING; while it loads its file it answers, but with an error. */
-export function redisAnswers(port: number, password: string | undefined): Promise<boolean> {
+/** Whether it answers a PING; while it loads its file it answers, but with an error. It knows its own certificate. */
+export function redisAnswers(port: number, password: string | undefined, tls?: RedisTls): Promise<boolean> {
   return new Promise((resolve) => {
     let heard = "";
     const auth = password === undefined ? "" : `*2\r\n$4\r\nAUTH\r\n$${Buffer.byteLength(password)}\r\n${password}\r\n`;
     Bun.connect({
       hostname: "127.0.0.1",
       port,
+      ...(tls === undefined ? {} : { tls: { rejectUnauthorized: false, cert: tls.certificate, key: tls.key } }),
       socket: {
         open: (socket) => void socket.write(`${auth}PING\r\n`),
         data: (socket, chunk) => {

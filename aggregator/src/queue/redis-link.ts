@@ -10,6 +10,7 @@
  */
 import { Redis, type RedisOptions } from "ioredis";
 import type { Logger } from "../ops/log.ts";
+import { type ClientTls, connectionOptions, describeTlsFault, SPEAKS_NO_TLS } from "../tls.ts";
 import { type Link, type LinkState, QueueAway } from "./port.ts";
 import add from "./scripts/add.lua" with { type: "text" };
 import begin from "./scripts/begin.lua" with { type: "text" };
@@ -51,12 +52,18 @@ export class RedisLink implements Link {
   #state: LinkState = "away";
   #warnings: readonly string[] = [];
   #run = "";
+  readonly #isSecure: boolean;
+  /** Why a client's connection ended last: the call that was to make it only says "Connection is closed". */
+  readonly #endings = new Map<Redis, string>();
 
-  constructor(url: string, log: Logger) {
+  /** @param tls for a `rediss://` URL; all three connections speak it. */
+  constructor(url: string, tls: ClientTls | undefined, log: Logger) {
     this.#log = log;
-    this.#producer = new Redis(url, options("producer"));
-    this.#consumer = new Redis(url, options("consumer"));
-    this.#subscriber = new Redis(url, { ...options("subscriber"), commandTimeout: undefined });
+    this.#isSecure = tls !== undefined;
+    const secure = tls === undefined ? {} : { tls: connectionOptions(tls, hostOf(url)) };
+    this.#producer = new Redis(url, { ...options("producer"), ...secure });
+    this.#consumer = new Redis(url, { ...options("consumer"), ...secure });
+    this.#subscriber = new Redis(url, { ...options("subscriber"), ...secure, commandTimeout: undefined });
     for (const client of [this.#producer, this.#consumer, this.#subscriber]) this.#watch(client);
     this.#producer.on("ready", () => void this.#greet());
     this.#producer.on("close", () => this.#become("away"));
@@ -86,11 +93,18 @@ export class RedisLink implements Link {
     const tries = await Promise.allSettled(
       clients.map((client) => (client.status === "ready" ? Promise.resolve() : client.connect())),
     );
-    const failed = tries.find((result) => result.status === "rejected");
-    if (failed !== undefined) {
+    const failed = tries.findIndex((result) => result.status === "rejected");
+    if (failed !== -1) {
       for (const client of clients) client.disconnect();
-      throw new QueueAway(describe(failed.reason));
+      throw new QueueAway(this.#whyNotConnected(clients[failed], tries[failed]));
     }
+  }
+
+  #whyNotConnected(client: Redis | undefined, attempt: PromiseSettledResult<void> | undefined): string {
+    const said = attempt?.status === "rejected" ? describe(attempt.reason) : "";
+    const reason = (client && this.#endings.get(client)) || said;
+    const isPlainToSecure = !this.#isSecure && /ECONNRESET|^closed$/.test(reason);
+    return isPlainToSecure ? `${reason}; a Redis that speaks TLS wants rediss://` : reason;
   }
 
   async subscribe(channel: string, listener: (message: string) => void): Promise<void> {
@@ -146,13 +160,21 @@ export class RedisLink implements Link {
     // Without a listener an error of a connection would end the process. Each is logged once, by its "close".
     let last = "";
     client.on("error", (error: Error) => {
-      last = describe(error);
+      last = this.#describeConnectionError(error);
     });
     client.on("close", () => {
       const connection = client.options.connectionName ?? "";
-      this.#log.warn({ connection, reason: last || "closed" }, "Redis away");
+      const reason = last || "closed";
+      this.#log.warn({ connection, reason }, "Redis away");
+      this.#endings.set(client, reason);
       last = "";
     });
+  }
+
+  #describeConnectionError(error: Error): string {
+    if (!this.#isSecure) return describe(error);
+    if (error.message === "connect ETIMEDOUT") return `${error.message}: ${SPEAKS_NO_TLS}`;
+    return describeTlsFault(error, "BROKER") ?? describe(error);
   }
 
   async #greet(): Promise<void> {
@@ -217,4 +239,8 @@ function options(connectionName: string): Omit<RedisOptions, "replyMapping"> {
 
 function describe(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
+}
+
+function hostOf(url: string): string {
+  return new URL(url).hostname.replace(/^\[|\]$/g, "");
 }
