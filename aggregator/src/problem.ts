@@ -32,6 +32,11 @@ export function problemResponse(problem: Problem): Response {
   return new Response(body, { status, headers: { "content-type": "application/problem+json", ...headers } });
 }
 
+/** What a problem is counted under: few words, all of them of this code. */
+export function reasonOf({ name, title }: Problem): string {
+  return name ?? title.toLowerCase().replaceAll(" ", "-");
+}
+
 export function refusalProblem(refused: RefusedBody): Problem {
   const { detail, errors } = refused;
   switch (refused.kind) {

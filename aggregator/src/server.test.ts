@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { recordedLog } from "../test/fakes/recorded-log.ts";
 import { OPEN_GATE } from "./access/gate.ts";
+import { UNOBSERVED } from "./ops/observers.ts";
 import { RequestError } from "./problem.ts";
 import { QueueAway } from "./queue/port.ts";
 import { targetOf } from "./request-target.ts";
@@ -33,7 +34,7 @@ function serve(answers: Record<string, Answer> = {}) {
     },
   ];
   const recorded = recordedLog();
-  const app = createServer(routes, OPEN_GATE, recorded.log);
+  const app = createServer(routes, OPEN_GATE, recorded.log, UNOBSERVED);
   const ask = async (method: string, path: string) => app.fetch(new Request(`http://test${path}`, { method }));
   return { app, ask, recorded };
 }

@@ -7,30 +7,40 @@
 import { Elysia } from "elysia";
 import type { Gate } from "./access/gate.ts";
 import type { Logger } from "./ops/log.ts";
-import { type Problem, problemOf, problemResponse } from "./problem.ts";
+import type { RequestObserver } from "./ops/observers.ts";
+import { type Problem, problemOf, problemResponse, reasonOf } from "./problem.ts";
 import { targetOf } from "./request-target.ts";
 import type { PathParameters, Route } from "./route.ts";
 
 /** @returns an application whose `fetch` answers a Request with a Response. */
-export function createServer(routes: readonly Route[], gate: Gate, log: Logger) {
-  const fail = (error: unknown): Response => problemResponse(problemOf(error) ?? internal(error, log));
-  const answer = ({ handle, scope }: Route, request: Request, params: PathParameters) => {
+export function createServer(routes: readonly Route[], gate: Gate, log: Logger, observer: RequestObserver) {
+  const refuse = (problem: Problem): Response => {
+    observer.refused(reasonOf(problem));
+    return problemResponse(problem);
+  };
+  const fail = (error: unknown): Response => refuse(problemOf(error) ?? internal(error, log));
+  const answer = ({ path, handle, scope }: Route, request: Request, params: PathParameters) => {
+    const startedAtMs = performance.now();
+    const answered = (response: Response): Response => {
+      observer.answered(path, performance.now() - startedAtMs);
+      return response;
+    };
     try {
       const caller = gate.admit(request, scope);
-      const answered =
+      const answer =
         caller instanceof Promise
           ? caller.then((known) => handle(request, params, known))
           : handle(request, params, caller);
-      return answered instanceof Promise ? answered.catch(fail) : answered;
+      return answer instanceof Promise ? answer.then(answered, (error) => answered(fail(error))) : answered(answer);
     } catch (error) {
-      return fail(error);
+      return answered(fail(error));
     }
   };
   const app = new Elysia({ name: "sekali", normalize: false, handler: { standardHostname: false } });
   // Before the routes: Elysia applies a hook to what is mounted after it, and tells callers all other errors' messages.
   app.onError(({ error }) => {
     const isUnmatched = (error as { code?: unknown }).code === "NOT_FOUND";
-    return problemResponse(isUnmatched ? UNKNOWN_PATH : (problemOf(error) ?? internal(error, log)));
+    return isUnmatched ? refuse(UNKNOWN_PATH) : fail(error);
   });
   for (const route of routes) {
     const { method, path } = route;
@@ -43,9 +53,9 @@ export function createServer(routes: readonly Route[], gate: Gate, log: Logger) 
     }
   }
   for (const [path, allow] of allowedMethods(routes)) {
-    app.all(path, ({ request }) => otherwise(request, allow), { parse: "none" });
+    app.all(path, ({ request }) => otherwise(request, allow, refuse), { parse: "none" });
   }
-  return app.all("/*", () => problemResponse(UNKNOWN_PATH), { parse: "none" });
+  return app.all("/*", () => refuse(UNKNOWN_PATH), { parse: "none" });
 }
 
 const UNKNOWN_PATH: Problem = { status: 404, title: "Not found", detail: "There is no such path." };
@@ -62,10 +72,10 @@ function allowedMethods(routes: readonly Route[]): ReadonlyMap<string, string> {
 }
 
 /** Another method of a known path. */
-function otherwise(request: Request, allow: string): Response {
+function otherwise(request: Request, allow: string, refuse: (problem: Problem) => Response): Response {
   if (request.method === "OPTIONS") return new Response(null, { status: 204, headers: { allow } });
   const detail = `${targetOf(request).pathname} takes ${allow}.`;
-  return problemResponse({ status: 405, title: "Method not allowed", detail, headers: { allow } });
+  return refuse({ status: 405, title: "Method not allowed", detail, headers: { allow } });
 }
 
 function withoutBody(response: Response): Response {

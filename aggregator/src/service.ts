@@ -21,6 +21,11 @@ import { TopicRegistry } from "./ingest/topic-registry.ts";
 import { Verdicts } from "./ingest/verdicts.ts";
 import { HealthRoutes } from "./ops/health-routes.ts";
 import type { Logger } from "./ops/log.ts";
+import { Metrics } from "./ops/metrics.ts";
+import { registerProcessMetrics } from "./ops/metrics-process.ts";
+import { MetricsRoute } from "./ops/metrics-route.ts";
+import { SharedMetrics } from "./ops/metrics-shared.ts";
+import { registerStateMetrics } from "./ops/metrics-state.ts";
 import { PartitionKeeper } from "./ops/partition-keeper.ts";
 import { WorkersRoute } from "./ops/workers-route.ts";
 import { Admission, READERS_MAX } from "./query/admission.ts";
@@ -53,6 +58,7 @@ import { Subscriptions } from "./subscribe/subscriptions.ts";
 import { SubscriptionsRoute } from "./subscribe/subscriptions-route.ts";
 import { Auditor } from "./worker/auditor.ts";
 import { DeliveryLog } from "./worker/delivery-log.ts";
+import { ObservedBatchStore } from "./worker/observed-batch-store.ts";
 import { WorkerPool } from "./worker/pool.ts";
 
 /** Requests, small lookups and taking shards up; never the workers' connections, so that neither starves the other. */
@@ -126,6 +132,8 @@ class Parts implements Service {
   readonly #followers: Followers;
   readonly #subscriptions: Subscriptions;
   readonly routes: readonly Route[];
+  readonly #admission = new Admission();
+  readonly #metrics = new Metrics();
   #http: ReturnType<typeof Bun.serve> | undefined;
   #stopping: Promise<void> | undefined;
 
@@ -172,10 +180,10 @@ class Parts implements Service {
     this.#hub.on((signal) => {
       if (signal.kind === "moved") this.#keeper.committed(signal.shard, signal.position);
     });
-    this.#batcher = new Batcher(this.#keeper, this.#hub);
+    this.#batcher = new Batcher(this.#keeper, this.#hub, this.#metrics);
     this.#verdicts = new Verdicts(shards, this.#hub);
     this.#topics = new TopicRegistry(shards, config.topicsMax, log);
-    const batches = new PostgresBatchStore(this.#workers);
+    const batches = new ObservedBatchStore(new PostgresBatchStore(this.#workers), this.#metrics);
     this.#auditor = new Auditor(new PostgresAuditStore(this.#workers), log);
     this.#pool = new WorkerPool(this.#queue, batches, this.#hub, log, new DeliveryLog(log, this.#auditor));
     this.#partitions = new PartitionKeeper(this.#events, this.#audit, config, log);
@@ -224,7 +232,7 @@ class Parts implements Service {
 
   #listen(): void {
     const { host, port } = this.#config;
-    const app = createServer(this.routes, this.#access.gate, this.#log);
+    const app = createServer(this.routes, this.#access.gate, this.#log, this.#metrics);
     this.#http = Bun.serve({
       hostname: host,
       port,
@@ -240,17 +248,17 @@ class Parts implements Service {
     const { roles, bodyBytesMax, batchEventsMax, otlpTopic, otlpIdentity } = this.#config;
     const stats = new StatsRoute(this.#events, this.#queue, this.#audit, () => ({ stuck: this.#pool.stuck }));
     const workers = new WorkersRoute(this.#events, this.#queue, this.#pool);
-    const reporting = [...this.#health.routes, ...stats.routes, ...workers.routes];
+    const reporting = [...this.#health.routes, ...stats.routes, ...workers.routes, ...this.#metricsRoute().routes];
     if (!roles.has("api")) return reporting;
     const limits = { bodyBytesMax, batchEventsMax };
     const intake = new Intake(this.#batcher, this.#verdicts, this.#topics, limits);
     const reader = new PostgresEventReader(this.#readers);
-    const admission = new Admission();
+    const admission = this.#admission;
     const publish = new PublishRoute(intake, (request) => this.#http?.timeout(request, IDLE_CONNECTION_S));
     return [
       ...publish.routes,
       ...new CloudEventsRoute(intake).routes,
-      ...new OtlpLogsRoute(intake, { topicTemplate: otlpTopic, identity: otlpIdentity }).routes,
+      ...new OtlpLogsRoute(intake, { topicTemplate: otlpTopic, identity: otlpIdentity }, this.#metrics).routes,
       ...new DeadLetterRoutes(new PostgresDeadLetterStore(this.#api), this.#batcher, publish).routes,
       ...new EventsRoute(reader, admission, new EventStreams(this.#log)).routes,
       ...new EventRoute(reader, admission).routes,
@@ -261,6 +269,28 @@ class Parts implements Service {
       ...new DashboardRoute().routes,
       ...reporting,
     ];
+  }
+
+  #metricsRoute(): MetricsRoute {
+    const { registry } = this.#metrics;
+    registerStateMetrics(registry, {
+      config: this.#config,
+      link: this.#link,
+      keeper: this.#keeper,
+      batcher: this.#batcher,
+      workers: this.#pool,
+      databases: this.#databases,
+      admission: this.#admission,
+      followers: this.#followers,
+      subscriptions: this.#subscriptions,
+      requests: () => this.#http?.pendingRequests ?? 0,
+    });
+    registerProcessMetrics(registry);
+    return new MetricsRoute(registry, new SharedMetrics(registry, this.#events, this.#queue));
+  }
+
+  get #databases(): readonly Database[] {
+    return [this.#workers, this.#feed, this.#leases, this.#readers, this.#api];
   }
 
   stop(): Promise<void> {
@@ -279,8 +309,7 @@ class Parts implements Service {
     this.#topics.stop();
     this.#partitions.stop();
     await this.#access.stop();
-    const databases = [this.#workers, this.#feed, this.#leases, this.#readers, this.#api];
-    await Promise.all(databases.map((connections) => connections.close(CLOSE_S_MAX)));
+    await Promise.all(this.#databases.map((connections) => connections.close(CLOSE_S_MAX)));
     this.#link.close();
     this.#log.info("Stopped");
   }

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, jest, test } from "bun:test";
 import { MemoryQueue } from "../../test/fakes/memory-queue.ts";
 import { MemoryShardStore } from "../../test/fakes/memory-shard-store.ts";
 import { recordedLog } from "../../test/fakes/recorded-log.ts";
+import { UNOBSERVED } from "../ops/observers.ts";
 import { QueueAway } from "../queue/port.ts";
 import { type Signal, SignalHub } from "../queue/signal-hub.ts";
 import { Batcher, Overloaded, type Receipt } from "./batcher.ts";
@@ -24,7 +25,7 @@ async function open(shards: number, eventsMax = 1_000_000): Promise<void> {
   const hub = new SignalHub();
   signals = [];
   hub.on((signal) => signals.push(signal));
-  batcher = new Batcher(keeper, hub);
+  batcher = new Batcher(keeper, hub, UNOBSERVED);
 }
 
 beforeEach(async () => {
@@ -44,7 +45,7 @@ async function turn(): Promise<void> {
 /** Submits; whether and how that ended can be looked at without waiting for it. */
 function submit(text: string, deliveries: number) {
   const submitted: { ended: Receipt | Error | "waiting" } = { ended: "waiting" };
-  batcher.submit(text, deliveries).then(
+  batcher.submit(text, deliveries, "json").then(
     (receipt) => {
       submitted.ended = receipt;
     },
@@ -263,7 +264,7 @@ describe("where a shard can't take an entry", () => {
 
   test("and no shard is open, the request fails at once", async () => {
     queue.link.become("away");
-    await expect(batcher.submit("a", 1)).rejects.toBeInstanceOf(QueueAway);
+    await expect(batcher.submit("a", 1, "json")).rejects.toBeInstanceOf(QueueAway);
     await turn();
     expect(queue.adds).toEqual([]);
   });

@@ -8,6 +8,7 @@
  * `Overloaded` nothing was stored; after `QueueAway` the outcome is unknown, and repeating is safe.
  * It is bounded: bytes that wait here, entries under way, the size of an entry, the time of waiting (P4).
  */
+import type { IngestObserver, Way } from "../ops/observers.ts";
 import { type Draft, type Position, QueueAway } from "../queue/port.ts";
 import type { SignalHub } from "../queue/signal-hub.ts";
 import type { ShardKeeper } from "./shard-keeper.ts";
@@ -37,6 +38,8 @@ export class Overloaded extends Error {
 
 interface Request {
   readonly deliveries: number;
+  readonly way: Way;
+  readonly submittedAtMs: number;
   readonly resolve: (receipt: Receipt) => void;
   readonly reject: (error: Error) => void;
 }
@@ -52,6 +55,7 @@ interface Waiting {
 export class Batcher {
   readonly #keeper: ShardKeeper;
   readonly #hub: SignalHub;
+  readonly #observer: IngestObserver;
   readonly #picker: ShardPicker;
   readonly #waiting: Waiting[] = [];
   readonly #idle: (() => void)[] = [];
@@ -59,16 +63,22 @@ export class Batcher {
   #underWay = 0;
   #scheduled = false;
 
-  constructor(keeper: ShardKeeper, hub: SignalHub) {
+  constructor(keeper: ShardKeeper, hub: SignalHub, observer: IngestObserver) {
     this.#keeper = keeper;
     this.#hub = hub;
+    this.#observer = observer;
     this.#picker = new ShardPicker(keeper.shards.length);
+  }
+
+  /** Bytes that wait here. */
+  get waitingBytes(): number {
+    return this.#waitingBytes;
   }
 
   /**
    * @param text the events' own JSON, comma separated; its length stands in for its bytes, which are at most thrice.
    */
-  submit(text: string, deliveries: number): Promise<Receipt> {
+  submit(text: string, deliveries: number, way: Way): Promise<Receipt> {
     if (!this.#keeper.isOpen) return Promise.reject(new QueueAway("no shard can be added to"));
     // A request by itself always finds room, however large it may be by configuration.
     if (this.#waitingBytes > 0 && this.#waitingBytes + text.length > WAITING_BYTES_MAX) {
@@ -77,7 +87,7 @@ export class Batcher {
     return new Promise((resolve, reject) => {
       const waiting = this.#room(text.length, deliveries);
       waiting.texts.push(text);
-      waiting.requests.push({ deliveries, resolve, reject });
+      waiting.requests.push({ deliveries, way, submittedAtMs: performance.now(), resolve, reject });
       waiting.deliveries += deliveries;
       waiting.bytes += text.length;
       this.#waitingBytes += text.length;
@@ -152,8 +162,11 @@ export class Batcher {
     try {
       const { shard, head } = await this.#add(draft);
       this.#hub.emit({ kind: "grown", shard });
+      this.#observer.entryAdded(draft.deliveries);
       let seq = head.seq - draft.deliveries;
-      for (const { deliveries, resolve } of waiting.requests) {
+      const nowMs = performance.now();
+      for (const { deliveries, way, submittedAtMs, resolve } of waiting.requests) {
+        this.#observer.acknowledged(way, deliveries, nowMs - submittedAtMs);
         resolve({ shard, epoch: head.epoch, firstSeq: seq + 1, lastSeq: seq + deliveries });
         seq += deliveries;
       }

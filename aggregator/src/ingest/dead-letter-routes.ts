@@ -63,7 +63,7 @@ export class DeadLetterRoutes {
     const body = hasBody(request) ? await this.#publish.read(request) : this.#publish.judge(raw);
     requireRoom(body, record.deliveries);
     const count = body.events.length;
-    await this.#batcher.submit(body.text, count);
+    await this.#batcher.submit(body.text, count, "replay");
     // Who resolves it in the same moment changes nothing of what was published.
     await this.#store.resolve(name, "replayed");
     return Response.json({ status: "queued", count });

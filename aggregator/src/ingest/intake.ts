@@ -5,6 +5,7 @@
  * difference. So each way is bounded, acknowledged and counted alike (P1 to P6).
  */
 import { type Identified, NAMED_ERRORS_MAX, type StoredReply, type StoredVerdict } from "@sekali/contract";
+import type { Way } from "../ops/observers.ts";
 import { RequestError } from "../problem.ts";
 import type { Batcher, Receipt } from "./batcher.ts";
 import type { TopicRegistry } from "./topic-registry.ts";
@@ -69,8 +70,8 @@ export class Intake {
   }
 
   /** Resolves when Redis has the batch on disk (P1). An empty batch has no receipt: nothing was queued. */
-  queue({ text, events }: Batch): Promise<Receipt | undefined> {
-    return events.length === 0 ? Promise.resolve(undefined) : this.#batcher.submit(text, events.length);
+  queue({ text, events }: Batch, way: Way): Promise<Receipt | undefined> {
+    return events.length === 0 ? Promise.resolve(undefined) : this.#batcher.submit(text, events.length, way);
   }
 
   /** Waits for the commit. */

@@ -116,7 +116,7 @@ class Taking {
   }
 
   async #queue(batch: Batch): Promise<void> {
-    const receipt = await patience.execute(() => this.#intake.queue(batch));
+    const receipt = await patience.execute(() => this.#intake.queue(batch, "lines"));
     this.#accepted += batch.events.length;
     if (this.#ack === "queued") return;
     const { unique, duplicates, dead_lettered } = tally(await this.#intake.verdicts(receipt, batch.events));

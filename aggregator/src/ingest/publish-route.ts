@@ -29,7 +29,7 @@ export class PublishRoute {
     const form = formOf(request.headers.get("content-type"));
     if (form === "lines") return takeLines(request, ack, this.#intake, this.#arrives);
     const body = this.judge(await readBody(request, this.#intake.limits.bodyBytesMax));
-    const receipt = await this.#intake.queue(body);
+    const receipt = await this.#intake.queue(body, "json");
     if (ack === "queued") return queuedResponse(body.events.length);
     const results = await this.#intake.verdicts(receipt, body.events);
     return jsonResponse(JSON.stringify({ ...tally(results), results }));

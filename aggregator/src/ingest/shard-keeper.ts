@@ -77,6 +77,11 @@ export class ShardKeeper {
     return this.#open.size > 0;
   }
 
+  /** How many shards take deliveries. */
+  get openShards(): number {
+    return this.#open.size;
+  }
+
   /** The queue belongs to another installation; nothing is added until an operator has acted. */
   get isForeign(): boolean {
     return this.#foreign;

@@ -3,7 +3,7 @@
  * Quick reads (the index says which rows), walks (rows are compared along it) and the pages of streams have places of
  * their own, so that neither searches nor exports hold up those who look at the newest events.
  */
-import { BulkheadRejectedError, bulkhead } from "cockatiel";
+import { type BulkheadPolicy, BulkheadRejectedError, bulkhead } from "cockatiel";
 import { RequestError } from "../problem.ts";
 import { TooSlow } from "../store/port.ts";
 
@@ -31,6 +31,16 @@ export class Admission {
     stream: bulkhead(STREAM_PAGES_MAX, STREAMS_MAX),
   };
 
+  /** How each kind of query stands. */
+  get places(): readonly { readonly effort: Effort; readonly running: number; readonly waiting: number }[] {
+    const { quick, walk, stream } = this.#places;
+    return [
+      { effort: "quick", ...taken(quick, QUICK_MAX, QUICK_WAITING_MAX) },
+      { effort: "walk", ...taken(walk, WALKS_MAX, WALKS_WAITING_MAX) },
+      { effort: "stream", ...taken(stream, STREAM_PAGES_MAX, STREAMS_MAX) },
+    ];
+  }
+
   /** @throws RequestError 503 where too many wait already, or where the store gave up: with what the caller can do. */
   async run<T>(effort: Effort, work: () => Promise<T>): Promise<T> {
     try {
@@ -48,6 +58,10 @@ export class Admission {
       throw error;
     }
   }
+}
+
+function taken({ executionSlots, queueSlots }: BulkheadPolicy, runningMax: number, waitingMax: number) {
+  return { running: runningMax - executionSlots, waiting: waitingMax - queueSlots };
 }
 
 export function refusal(name: string, title: string, detail: string): RequestError {

@@ -70,6 +70,14 @@ export interface ShardState {
   readonly lastEntry: Position | undefined;
 }
 
+/** What waits in a shard behind a position. */
+export interface Backlog {
+  /** Undefined where Redis does not know the shard. */
+  readonly head: Position | undefined;
+  /** How long ago the first entry behind the position was added; undefined where there is none. */
+  readonly oldestMs: number | undefined;
+}
+
 export interface Queue {
   add(shard: number, epoch: number, draft: Draft, bounds: AddBounds): Promise<AddResult>;
   /** Entries after a position, without waiting: at least one if there is any, then up to either bound. */
@@ -78,6 +86,8 @@ export interface Queue {
   trim(shard: number, position: Position, bytesIn: number | undefined): Promise<void>;
   /** The heads of the shards, in their order; undefined where Redis does not know the shard. */
   heads(shards: readonly number[]): Promise<readonly (Position | undefined)[]>;
+  /** Behind each of the positions, in their order. */
+  backlogs(positions: readonly (readonly [shard: number, position: Position])[]): Promise<readonly Backlog[]>;
   state(shard: number): Promise<ShardState>;
   /** Sets the head, if the shard is still as `seen`. False: it is not, look again. */
   begin(shard: number, seen: ShardState, head: Position, committedSeq: number, installation: string): Promise<boolean>;

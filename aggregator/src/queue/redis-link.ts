@@ -13,6 +13,7 @@ import type { Logger } from "../ops/log.ts";
 import { type ClientTls, connectionOptions, describeTlsFault, SPEAKS_NO_TLS } from "../tls.ts";
 import { type Link, type LinkState, QueueAway } from "./port.ts";
 import add from "./scripts/add.lua" with { type: "text" };
+import backlog from "./scripts/backlog.lua" with { type: "text" };
 import begin from "./scripts/begin.lua" with { type: "text" };
 import read from "./scripts/read.lua" with { type: "text" };
 import trim from "./scripts/trim.lua" with { type: "text" };
@@ -34,6 +35,7 @@ const UNKNOWN_RUN = "unknown";
 const SCRIPTS = {
   addEntry: { lua: add, numberOfKeys: 2 },
   beginEpoch: { lua: begin, numberOfKeys: 3 },
+  readBacklog: { lua: backlog, numberOfKeys: 2 },
   readEntries: { lua: read, numberOfKeys: 2 },
   trimEntries: { lua: trim, numberOfKeys: 3 },
 };
@@ -126,7 +128,7 @@ export class RedisLink implements Link {
 
   /** Runs a script on the connection of its kind. Every failure of the link comes out as QueueAway. */
   script(name: ScriptName, args: (string | number)[]): Promise<RedisReply> {
-    const client = name === "readEntries" || name === "trimEntries" ? this.#consumer : this.#producer;
+    const client = name === "addEntry" || name === "beginEpoch" ? this.#producer : this.#consumer;
     const call = (client as unknown as Record<ScriptName, ScriptCall>)[name];
     return this.#guard(client, call.apply(client, args));
   }

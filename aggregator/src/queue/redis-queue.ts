@@ -12,6 +12,7 @@
 import {
   type AddBounds,
   type AddResult,
+  type Backlog,
   type Draft,
   type Entry,
   type Position,
@@ -135,6 +136,17 @@ export class RedisQueue implements Queue {
     const commands = shards.map((shard) => ["hmget", this.#key(shard, "head"), "epoch", "seq"]);
     const replies = await this.link.pipeline(commands);
     return replies.map((reply) => toPosition(reply));
+  }
+
+  backlogs(positions: readonly (readonly [shard: number, position: Position])[]): Promise<readonly Backlog[]> {
+    return Promise.all(positions.map(([shard, position]) => this.#backlog(shard, position)));
+  }
+
+  async #backlog(shard: number, position: Position): Promise<Backlog> {
+    const keys = [this.#key(shard, "head"), this.#key(shard, "stream")];
+    const [epoch, seq, age] = (await this.link.script("readBacklog", [...keys, toId(position)])) as (string | null)[];
+    const head = toPosition([epoch ?? null, seq ?? null]);
+    return { head, oldestMs: typeof age === "string" ? Number(age) : undefined };
   }
 
   async state(shard: number): Promise<ShardState> {

@@ -54,11 +54,25 @@ export class Database {
   readonly #options: DatabaseOptions;
   #sql: Sql;
   #closed = false;
+  #calls = 0;
   readonly #lostListeners: (() => void)[] = [];
 
   constructor(options: DatabaseOptions) {
     this.#options = options;
     this.#sql = this.#open();
+  }
+
+  get name(): string {
+    return this.#options.name;
+  }
+
+  get connectionsMax(): number {
+    return this.#options.connectionsMax;
+  }
+
+  /** Under way, or waiting for a connection. */
+  get calls(): number {
+    return this.#calls;
   }
 
   onConnectionLost(listener: () => void): void {
@@ -99,6 +113,7 @@ export class Database {
   async use<T>(work: (sql: Sql) => PromiseLike<T>, deadlineMs: number): Promise<T> {
     if (this.#closed) throw new StoreAway("the store is closed");
     const sql = this.#sql;
+    this.#calls += 1;
     let timer: ReturnType<typeof setTimeout> | undefined;
     const deadline = new Promise<never>((_, reject) => {
       timer = setTimeout(() => {
@@ -111,6 +126,7 @@ export class Database {
     } catch (error) {
       throw translate(error);
     } finally {
+      this.#calls -= 1;
       clearTimeout(timer);
     }
   }

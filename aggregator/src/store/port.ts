@@ -38,6 +38,13 @@ export interface Batch {
   /** The seq of each delivery, where they do not simply follow on from `from.seq`. */
   readonly seqs: readonly number[] | undefined;
   readonly deadLetters: readonly DeadLetter[];
+  /** For those who watch; nothing of it is stored. */
+  readonly entries?: readonly BatchEntry[];
+}
+
+export interface BatchEntry {
+  /** Milliseconds since the Unix epoch, by the queue's clock. */
+  readonly addedAtMs: number | undefined;
 }
 
 /** How many deliveries the answer should name, for the log. */

@@ -41,6 +41,11 @@ export class Subscriptions {
     });
   }
 
+  /** Consumers that wait at this process. */
+  get waiting(): number {
+    return this.#waiting;
+  }
+
   states(): Promise<readonly SubscriptionState[]> {
     return this.#parts.store.states();
   }

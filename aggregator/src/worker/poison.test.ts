@@ -30,6 +30,7 @@ describe("poison is separated", () => {
         { seq: 12, deliveries: 1, raw: "bad1", ...REFUSAL },
         { seq: 14, deliveries: 1, raw: "bad2", ...REFUSAL },
       ],
+      entries,
     });
   });
 

@@ -38,7 +38,7 @@ export async function separatePoison(
       seq = place.lastSeq;
     }
   }
-  return { shard, from, to, text: texts.join(","), deliveries: texts.length, seqs, deadLetters };
+  return { shard, from, to, text: texts.join(","), deliveries: texts.length, seqs, deadLetters, entries };
 }
 
 async function examine(store: BatchStore, entry: Entry, placeDeliveries: number) {

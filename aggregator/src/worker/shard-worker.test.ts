@@ -64,18 +64,12 @@ const errors = () => recorded.at("error").map(({ msg }) => msg);
 
 describe("a shard with work", () => {
   test("is committed entry after entry in one batch, and said to have moved", async () => {
-    waiting([upTo(12, 2, "a,b"), upTo(15, 3, "c,d,e")]);
+    const entries = [upTo(12, 2, "a,b"), upTo(15, 3, "c,d,e")];
+    waiting(entries);
     expect(await worker.work(SHARD)).toEqual({ kind: "quiet" });
+    const to = { epoch: 1, seq: 15 };
     expect(store.batches).toEqual([
-      {
-        shard: SHARD,
-        from: START,
-        to: { epoch: 1, seq: 15 },
-        text: "a,b,c,d,e",
-        deliveries: 5,
-        seqs: undefined,
-        deadLetters: [],
-      },
+      { shard: SHARD, from: START, to, text: "a,b,c,d,e", deliveries: 5, seqs: undefined, deadLetters: [], entries },
     ]);
     expect(signals).toEqual([{ kind: "moved", shard: SHARD, position: { epoch: 1, seq: 15 } }]);
     expect(queue.shard(SHARD).committedSeq).toBe(15);

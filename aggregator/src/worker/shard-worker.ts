@@ -240,5 +240,6 @@ function plainBatch(shard: number, from: Standing, entries: readonly Entry[], to
     deliveries: seq - from.seq,
     seqs: undefined,
     deadLetters: [],
+    entries,
   };
 }

@@ -5,6 +5,7 @@
 import {
   type AddBounds,
   type AddResult,
+  type Backlog,
   type Draft,
   type Entry,
   isAfter,
@@ -47,7 +48,7 @@ export interface Added {
   readonly bounds: AddBounds;
 }
 
-type Operation = "add" | "read" | "trim" | "heads" | "state" | "begin";
+type Operation = "add" | "read" | "trim" | "heads" | "backlogs" | "state" | "begin";
 
 export class MemoryQueue implements Queue {
   readonly link = new MemoryLink();
@@ -108,6 +109,15 @@ export class MemoryQueue implements Queue {
   async heads(shards: readonly number[]): Promise<readonly (Position | undefined)[]> {
     await this.before("heads", -1);
     return shards.map((shard) => this.shard(shard).head);
+  }
+
+  async backlogs(positions: readonly (readonly [shard: number, position: Position])[]): Promise<readonly Backlog[]> {
+    await this.before("backlogs", -1);
+    return positions.map(([shard, position]) => {
+      const { head, entries } = this.shard(shard);
+      const first = entries.find((each) => isAfter(each.position, position));
+      return { head, oldestMs: first?.addedAtMs === undefined ? undefined : Date.now() - first.addedAtMs };
+    });
   }
 
   async state(shard: number): Promise<ShardState> {

@@ -30,7 +30,7 @@ export class CloudEventsRoute {
     const mode = modeOf(request.headers);
     const body = await readBody(request, this.#intake.limits.bodyBytesMax);
     const batch = this.#map(readMode(mode, request.headers, body), mode === "batched");
-    const receipt = await this.#intake.queue(batch);
+    const receipt = await this.#intake.queue(batch, "cloudevents");
     if (ack === "queued") return queuedResponse(batch.events.length);
     const results = await this.#intake.verdicts(receipt, batch.events);
     return jsonResponse(JSON.stringify({ ...tally(results), results }));

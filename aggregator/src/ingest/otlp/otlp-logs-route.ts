@@ -11,7 +11,8 @@
  */
 import { setImmediate } from "node:timers/promises";
 import { type Identified, type ProblemPlace, parseEventLine } from "@sekali/contract";
-import { problemOf, RequestError } from "../../problem.ts";
+import type { RequestObserver } from "../../ops/observers.ts";
+import { problemOf, RequestError, reasonOf } from "../../problem.ts";
 import type { Route } from "../../route.ts";
 import { readBody } from "../body.ts";
 import { readContentType, unsupportedMediaType } from "../content-type.ts";
@@ -53,10 +54,12 @@ export class OtlpLogsRoute {
   ];
   readonly #intake: Intake;
   readonly #settings: MappingSettings;
+  readonly #observer: Pick<RequestObserver, "refused">;
 
-  constructor(intake: Intake, settings: MappingSettings) {
+  constructor(intake: Intake, settings: MappingSettings, observer: Pick<RequestObserver, "refused">) {
     this.#intake = intake;
     this.#settings = settings;
+    this.#observer = observer;
   }
 
   async handle(request: Request): Promise<Response> {
@@ -67,6 +70,7 @@ export class OtlpLogsRoute {
       const problem = problemOf(error);
       // A fault of ours is logged where all of them are.
       if (problem === undefined) throw error;
+      this.#observer.refused(reasonOf(problem));
       const { status, title, detail, headers } = problem;
       return statusResponse(encoding, status, detail ?? title, headers ?? {});
     }
@@ -80,7 +84,7 @@ export class OtlpLogsRoute {
     if (judged.events.length === 0 && judged.rejectedCount > 0) {
       throw badData(`None of the log records can be kept: ${message}`);
     }
-    await Promise.all(this.#batches(judged).map((batch) => this.#intake.queue(batch)));
+    await Promise.all(this.#batches(judged).map((batch) => this.#intake.queue(batch, "otlp")));
     return exportResponse(encoding, judged.rejectedCount, message);
   }
 

@@ -1,0 +1,44 @@
+/**
+ * What the parts of a process tell whoever counts: small ports, so that no part knows of metrics, and none waits.
+ *
+ * Observers are called on the hot path: they add to numbers, and neither throw nor allocate.
+ */
+
+/** How deliveries come in: the forms of `POST /publish`, the other routes, and dead letters that are replayed. */
+export const WAYS = ["json", "lines", "cloudevents", "otlp", "replay"] as const;
+export type Way = (typeof WAYS)[number];
+
+export interface IngestObserver {
+  /** A request's deliveries are on disk (P1), so many milliseconds after they were handed to the batcher. */
+  acknowledged(way: Way, deliveries: number, milliseconds: number): void;
+  /** An entry with so many deliveries was added to the queue. */
+  entryAdded(deliveries: number): void;
+}
+
+/** How a transaction ended; `contended`: another worker held the shard or has moved it, and nothing was changed. */
+export const TRANSACTION_ENDS = ["committed", "contended", "away", "too_slow", "refused", "failed"] as const;
+export type TransactionEnd = (typeof TRANSACTION_ENDS)[number];
+
+export interface WorkerObserver {
+  /** A statement that stores a batch has ended. */
+  transaction(end: TransactionEnd, deliveries: number, milliseconds: number): void;
+  /** An entry was committed, so long after it was added, by Redis's clock and this process's. */
+  entryCommitted(milliseconds: number): void;
+}
+
+export interface RequestObserver {
+  /** A route has answered, well or not; for streams, when they begin. */
+  answered(route: string, milliseconds: number): void;
+  /** @param reason the last part of the problem's URN, or its title where it has none. */
+  refused(reason: string): void;
+}
+
+/** For parts that nobody watches: subcommands and tests. */
+export const UNOBSERVED: IngestObserver & WorkerObserver & RequestObserver = {
+  acknowledged: () => {},
+  entryAdded: () => {},
+  transaction: () => {},
+  entryCommitted: () => {},
+  answered: () => {},
+  refused: () => {},
+};
