@@ -6,7 +6,7 @@
 BUN := make/bun
 
 .PHONY: help up down clean logs test test-compose check format build stress soak fuzz races bench ship native
-.PHONY: chaos chaos-controls
+.PHONY: chaos chaos-controls client
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -29,6 +29,8 @@ logs: ## Follow the logs
 
 build: dist/aggregator dist/publisher ## Compile the two binaries into dist/
 
+client: client/dist/package.json ## Build the package @sekali/client into client/dist (npm pack ./client/dist)
+
 check: node_modules/.installed ## Types, lint, format and style
 	$(BUN) x tsc --project . --noEmit
 	$(BUN) x tsc --project aggregator/dashboard --noEmit
@@ -42,7 +44,7 @@ format: node_modules/.installed ## Mend what lint and format can mend by themsel
 test: native ## All tests, on real Redis, Postgres and Chromium (ARGS='-t name' for some of them)
 	@make/chromium
 	$(BUN) test --timeout 120000 --path-ignore-patterns 'aggregator/test/compose/**' $(ARGS) \
-	  contract native aggregator publisher loadtest chaos
+	  contract native client aggregator publisher loadtest chaos
 
 fuzz: native ## Bodies of every kind over HTTP, for longer than the tests do (SECONDS=60 SEED=…)
 	@FUZZ_SECONDS=$(or $(SECONDS),60) $(if $(SEED),SEED=$(SEED)) SEKALI_BINARY='$(CURDIR)/dist/aggregator' \
@@ -91,9 +93,13 @@ node_modules/.installed: package.json bun.lock bunfig.toml $(wildcard */package.
 	@touch $@
 
 CONTRACT := package.json $(shell find contract/src -type f)
+CLIENT := client/package.json $(shell find client/src client/build -type f)
 AGGREGATOR := $(shell find aggregator/src aggregator/dashboard aggregator/migrations -type f)
 dist/aggregator: node_modules/.installed $(CONTRACT) $(AGGREGATOR)
 	$(BUN) build --compile --minify --sourcemap aggregator/src/main.ts --outfile $@
 
-dist/publisher: node_modules/.installed $(CONTRACT) $(shell find publisher/src -type f)
+client/dist/package.json: node_modules/.installed $(CONTRACT) $(CLIENT) client/README.md
+	$(BUN) client/build/main.ts
+
+dist/publisher: node_modules/.installed $(CONTRACT) $(CLIENT) $(shell find publisher/src -type f)
 	$(BUN) build --compile --minify --sourcemap publisher/src/main.ts --outfile $@

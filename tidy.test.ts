@@ -66,6 +66,9 @@ const room = (path: string) => /^aggregator\/src\/([a-z]+)\//.exec(path)?.[1];
 const LEAF_ROOMS = ["queue", "store"];
 const DRIVERS = ["ioredis", "postgres"];
 
+/** What a package offers to tests and to the programs that are tests run by hand. */
+const isTestOnly = (from: string) => /^@sekali\/(aggregator\/harness|client\/test)\//.test(from);
+
 /** k6 resolves no workspaces: its scripts name the contract's files by their place. */
 const isSharedWithK6 = (path: string, target: string) =>
   path.startsWith("loadtest/k6/") && target.startsWith("contract/src/");
@@ -196,8 +199,12 @@ const rules: Rule[] = [
       if (home === "contract") return true;
       // Load and faults bring stacks of their own: these programs are tests that are run by hand.
       const mayStartServers = isTest(path) || home === "loadtest" || home === "chaos";
+      // Whoever publishes or follows is built on the client; the client's tests need a service.
+      const isClient = /^@sekali\/client(\/|$)/.test(from);
+      if (isClient && (home === "publisher" || home === "aggregator")) return !isTest(path) && isTestOnly(from);
+      if (home === "client" && isTest(path) && isTestOnly(from)) return false;
       // The fault harness breaks aggregators with the tools of the aggregator's own tests.
-      if (home === "chaos" && from.startsWith("@sekali/aggregator/harness/")) return false;
+      if (home === "chaos" && isTestOnly(from)) return false;
       return !/^@sekali\/contract(\/|$)/.test(from) && !(from === "@sekali/native" && mayStartServers);
     }, "share it through the contract"),
     example: { path: "contract/src/x.ts", text: 'import { x } from "@sekali/aggregator";' },
@@ -280,6 +287,6 @@ function isRoot(path: string): boolean {
     isMain(path) ||
     path.endsWith(".test.ts") ||
     path.endsWith(".d.ts") ||
-    /\/src\/index\.ts$|^loadtest\/k6\//.test(path)
+    /\/src\/index\.ts$|^client\/src\/wire\.ts$|^loadtest\/k6\//.test(path)
   );
 }

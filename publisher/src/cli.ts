@@ -1,9 +1,9 @@
 /** The command line: options, their environment variables, their bounds and their help. Decides nothing else. */
+import type { RetryBounds } from "@sekali/client";
 import { DUPLICATE_RATIO, sourceFault, topicFault } from "@sekali/contract";
 import { Command, InvalidArgumentError, Option } from "commander";
 import packageJson from "../package.json" with { type: "json" };
 import { LOG_LEVELS, type LogLevel } from "./log.ts";
-import type { RetryBounds } from "./publish/client.ts";
 import type { ShipSettings } from "./ship/ship.ts";
 import type { SimulateSettings } from "./simulate/simulate.ts";
 import type { UuidVersion } from "./simulate/world.ts";
@@ -28,6 +28,9 @@ Exit codes:
   3    the target could not be reached: nothing there ever answered
   4    the input could not be read (ship)
   130  interrupted by SIGINT before the end of the input (ship); 143 by SIGTERM
+
+Environment:
+  SEKALI_KEY, or SEKALI_KEY_FILE with a file's path: the key, where the aggregator asks for one
 
 SIGINT and SIGTERM end a run in order: what was begun is finished within --stop-timeout-ms, and a summary is given.
 A second one ends it at once.`;

@@ -3,12 +3,13 @@
  *
  * Everything below it gets what it needs as arguments, and returns a result; the exit code is worked out here.
  */
+import type { Acknowledgement } from "@sekali/client";
+import { createTransport, type Transport } from "@sekali/client/wire";
 import { type Command, CommanderError } from "commander";
 import { buildProgram, type CommonSettings, EXIT, type ShipCommand, type SimulateCommand } from "./cli.ts";
 import { checkHealth } from "./healthcheck.ts";
+import { KeyError, readKey } from "./key.ts";
 import { createLogger, type Logger, LogLimit, standardError, standardOutput } from "./log.ts";
-import { type Client, createClient } from "./publish/client.ts";
-import type { Acknowledgement } from "./publish/reply.ts";
 import { InputError } from "./ship/input.ts";
 import { besideProgress } from "./ship/progress.ts";
 import { type ShipResult, ship } from "./ship/ship.ts";
@@ -35,14 +36,22 @@ function handleSignals(shutdown: Shutdown): void {
   }
 }
 
-function connect(settings: CommonSettings, ack: Acknowledgement, log: Logger, onRetry: () => void): Client {
+async function connect(
+  settings: CommonSettings,
+  ack: Acknowledgement,
+  log: Logger,
+  onRetry: () => void,
+): Promise<Transport> {
+  const { SEKALI_KEY, SEKALI_KEY_FILE } = process.env;
+  const key = await readKey({ SEKALI_KEY, SEKALI_KEY_FILE });
   const limit = new LogLimit(RETRY_REPORT_INTERVAL_MS);
   const { target, requestTimeoutMs, retry } = settings;
-  return createClient({
+  return createTransport({
     target,
     ack,
     requestTimeoutMs,
     retry,
+    key,
     onRetry: ({ attempt, delayMs, status, reason }) => {
       onRetry();
       const leftOut = limit.admit(performance.now());
@@ -64,7 +73,7 @@ async function runSimulate(command: SimulateCommand): Promise<void> {
   const world = createWorld({ seed, duplicateRatio, uuidVersion });
   const about = { target: command.target.href, tick_interval_ms: tickIntervalMs, duplicate_ratio: duplicateRatio };
   log.info({ ...about, seed, uuid_version: uuidVersion, count }, "simulating");
-  const client = connect(command, "queued", log, () => {});
+  const client = await connect(command, "queued", log, () => {});
   const { summary, wasUnreachable } = await simulate(
     { tickIntervalMs, inFlightMax, count },
     world,
@@ -88,7 +97,7 @@ async function runShip(command: ShipCommand): Promise<void> {
   handleSignals(shutdown);
   const tally = emptyTally();
   const startMs = performance.now();
-  const client = connect(command, "stored", log, () => {
+  const client = await connect(command, "stored", log, () => {
     tally.requests_retried += 1;
   });
   let result: ShipResult = { isComplete: false, halted: undefined };
@@ -109,7 +118,7 @@ async function runShip(command: ShipCommand): Promise<void> {
 function shipExitCode(
   tally: Tally,
   result: ShipResult,
-  client: Client,
+  client: Transport,
   shutdown: Shutdown,
   isFollowing: boolean,
 ): number {
@@ -141,6 +150,9 @@ try {
   if (error instanceof CommanderError) {
     // Commander has written what there is to say; help and version are no errors.
     exitCode = error.exitCode === 0 ? EXIT.fine : EXIT.usage;
+  } else if (error instanceof KeyError) {
+    process.stderr.write(`error: ${error.message}\n`);
+    exitCode = EXIT.usage;
   } else {
     process.stderr.write(`publisher: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
     exitCode = EXIT.failure;

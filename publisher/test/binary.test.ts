@@ -2,7 +2,7 @@ import { afterAll, expect, test } from "bun:test";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { startPeer } from "./peer.ts";
+import { startPeer } from "@sekali/client/test/peer";
 import { logLines, runPublisher } from "./publisher.ts";
 
 const folder = await mkdtemp(join(tmpdir(), "sekali-binary-"));

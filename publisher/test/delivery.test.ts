@@ -1,11 +1,11 @@
 import { afterEach, describe, expect, test } from "bun:test";
+import { type Peer, type PeerOptions, startPeer, until } from "@sekali/client/test/peer";
+import { createTransport } from "@sekali/client/wire";
 import pino from "pino";
-import { createClient } from "../src/publish/client.ts";
 import { deliver } from "../src/ship/delivery.ts";
 import type { LineEvent } from "../src/ship/line-event.ts";
 import { Sender } from "../src/ship/sender.ts";
 import { emptyTally, isWhole } from "../src/ship/tally.ts";
-import { type Peer, type PeerOptions, startPeer, until } from "./peer.ts";
 
 const peers: Peer[] = [];
 afterEach(async () => {
@@ -15,7 +15,7 @@ afterEach(async () => {
 async function start(options: PeerOptions & { attemptsMax?: number } = {}) {
   const peer = await startPeer(options);
   peers.push(peer);
-  const client = createClient({
+  const client = createTransport({
     target: new URL(peer.url),
     ack: "stored",
     requestTimeoutMs: 5000,
@@ -43,7 +43,7 @@ function lineEvent(number: number, topic = "a.b"): LineEvent {
     source: "s",
     payload: {},
   });
-  return { eventId, text, textBytes: text.length, number, fileBytes: 10 };
+  return { topic, eventId, text, textBytes: text.length, number, fileBytes: 10 };
 }
 
 const many = (count: number, isBad: (n: number) => boolean = () => false) =>

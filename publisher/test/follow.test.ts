@@ -2,7 +2,7 @@ import { afterAll, describe, expect, test } from "bun:test";
 import { appendFile, copyFile, mkdtemp, rename, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Peer, startPeer, until } from "./peer.ts";
+import { type Peer, startPeer, until } from "@sekali/client/test/peer";
 import { type Ended, startPublisher } from "./publisher.ts";
 
 const folder = await mkdtemp(join(tmpdir(), "sekali-follow-"));

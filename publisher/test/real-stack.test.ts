@@ -6,10 +6,10 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { until } from "@sekali/client/test/peer";
 import type { EventRecord, StatsReply } from "@sekali/contract";
 import { freePort, type Server, startPostgres, startRedis } from "@sekali/native";
 import type { Subprocess } from "bun";
-import { until } from "./peer.ts";
 import { logLines, runPublisher, startPublisher } from "./publisher.ts";
 
 const AGGREGATOR = join(import.meta.dir, "..", "..", "aggregator", "src", "main.ts");

@@ -2,7 +2,7 @@ import { afterAll, afterEach, describe, expect, test } from "bun:test";
 import { appendFile, copyFile, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Peer, type PeerOptions, startPeer, until } from "./peer.ts";
+import { type Peer, type PeerOptions, startPeer, until } from "@sekali/client/test/peer";
 import { runPublisher, startPublisher } from "./publisher.ts";
 
 const folder = await mkdtemp(join(tmpdir(), "sekali-ship-"));

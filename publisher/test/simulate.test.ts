@@ -1,5 +1,8 @@
 import { afterEach, describe, expect, test } from "bun:test";
-import { type Peer, type PeerOptions, startPeer, until } from "./peer.ts";
+import { unlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type Peer, type PeerOptions, startPeer, until } from "@sekali/client/test/peer";
 import { logLines, runPublisher, startPublisher } from "./publisher.ts";
 
 const peers: Peer[] = [];
@@ -142,6 +145,42 @@ describe("publisher healthcheck", () => {
     expect((await runPublisher(["healthcheck"], { env })).code).toBe(1);
     await peer.stop();
     expect((await runPublisher(["healthcheck"], { env })).code).toBe(3);
+  });
+});
+
+describe("a key", () => {
+  const args = ["--count", "3", "--tick-interval-ms", "1"];
+
+  test("is taken from the environment or from a file, sent as a bearer token, and told to nobody", async () => {
+    const peer = await start();
+    const file = join(tmpdir(), `sekali-key-${process.pid}`);
+    await writeFile(file, "of-a-file\n");
+    for (const env of [{ SEKALI_KEY: "of-the-env" }, { SEKALI_KEY_FILE: file }] as Record<string, string>[]) {
+      const { code, stdout, stderr } = await runPublisher(["--target", peer.url, ...args], { env });
+      expect(code).toBe(0);
+      expect(stdout + stderr).not.toMatch(/of-a-file|of-the-env/);
+    }
+    await unlink(file);
+    expect(peer.authorizations).toEqual([...Array(3).fill("Bearer of-the-env"), ...Array(3).fill("Bearer of-a-file")]);
+  });
+
+  test.each([
+    [{ SEKALI_KEY: "a", SEKALI_KEY_FILE: "b" }, "give one of them"],
+    [{ SEKALI_KEY: "two words" }, "SEKALI_KEY must hold one key"],
+    [{ SEKALI_KEY_FILE: "/no/such/file" }, "SEKALI_KEY_FILE can't be read"],
+  ] as [Record<string, string>, string][])("%j ends with 2 and says why, without the key", async (env, words) => {
+    const { code, stderr } = await runPublisher(args, { env });
+    expect(stderr).toContain(words);
+    expect(stderr).not.toContain("two words");
+    expect(code).toBe(2);
+  });
+
+  test("that is refused is tried once, and ends with 1", async () => {
+    const peer = await start();
+    peer.lasting = { kind: "status", status: 401 };
+    const { code } = await runPublisher(["--target", peer.url, ...args], { env: { SEKALI_KEY: "wrong" } });
+    expect(code).toBe(1);
+    expect(peer.counts.requests).toBe(3);
   });
 });
 

@@ -19,6 +19,7 @@ export type LineContext = TimestampContext & {
 };
 
 export type LineEvent = {
+  readonly topic: string;
   readonly eventId: string;
   /** JSON. */
   readonly text: string;
@@ -57,7 +58,8 @@ export function toLineEvent(line: Line, context: LineContext): LineEvent {
     source: context.source,
     payload,
   });
-  return { eventId, text, textBytes: Buffer.byteLength(text), number: line.number, fileBytes: line.fileBytes };
+  const { topic } = context;
+  return { topic, eventId, text, textBytes: Buffer.byteLength(text), number: line.number, fileBytes: line.fileBytes };
 }
 
 function decode(bytes: Uint8Array): { text: string; isLossy: boolean } {

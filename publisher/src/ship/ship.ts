@@ -6,8 +6,8 @@
  * content, so a run that was killed is simply started again, and the aggregator drops what it has.
  */
 import type { Readable } from "node:stream";
+import type { Transport } from "@sekali/client/wire";
 import type { Logger } from "../log.ts";
-import type { Client } from "../publish/client.ts";
 import type { Shutdown } from "../shutdown.ts";
 import { followLines } from "./follow.ts";
 import { lineNamespace } from "./identity.ts";
@@ -27,7 +27,7 @@ export type ShipSettings = {
   readonly identity: string;
   readonly zone: Zone;
   readonly follow: boolean;
-  readonly batch: BatchBounds;
+  readonly batch: Omit<BatchBounds, "lingerMs">;
   readonly lineBytesMax: number;
   readonly flushIntervalMs: number;
   readonly pollIntervalMs: number;
@@ -35,7 +35,7 @@ export type ShipSettings = {
 };
 
 export type ShipContext = {
-  readonly client: Client;
+  readonly client: Transport;
   readonly log: Logger;
   readonly shutdown: Shutdown;
   readonly stdin: Readable;
@@ -57,21 +57,24 @@ const BEGINNINGS_MAX = 1000;
 export async function ship(settings: ShipSettings, context: ShipContext): Promise<ShipResult> {
   const { log, tally, shutdown } = context;
   let progress: Progress = noProgress;
-  const sender = new Sender(settings.batch, {
-    client: context.client,
-    log,
-    deadline: shutdown.deadline,
-    tally,
-    onSettled: (events) => progress.advance(sum(events.map((event) => event.fileBytes)), tally),
-  });
-  const taker = createTaker(settings, sender, log);
   const source = await openSource(settings, context.stdin);
+  // A file is there as a whole; a stream can fall silent with half a batch gathered.
+  const isLive = source.kind === "stream" || settings.follow;
+  const lingerMs = isLive ? settings.flushIntervalMs : undefined;
+  const sender = new Sender(
+    { ...settings.batch, lingerMs },
+    {
+      client: context.client,
+      log,
+      deadline: shutdown.deadline,
+      tally,
+      onSettled: (events) => progress.advance(sum(events.map((event) => event.fileBytes)), tally),
+    },
+  );
+  const taker = createTaker(settings, sender, log);
   if (source.kind === "file" && !settings.follow && context.terminal !== undefined) {
     progress = createProgressBar(context.terminal, source.sizeBytes);
   }
-  // A file is there as a whole; a stream can fall silent with half a batch gathered.
-  const isLive = source.kind === "stream" || settings.follow;
-  const flushing = isLive ? setInterval(() => sender.flushIfFree(), settings.flushIntervalMs) : undefined;
   try {
     // Also where the input fails midway, what was read is sent.
     const end = await read(source, settings, taker, context).finally(() => sender.finish());
@@ -79,7 +82,6 @@ export async function ship(settings: ShipSettings, context: ShipContext): Promis
       log.info({ bytes: end.pendingBytes }, "the last line is not complete: left for the next run");
     return { isComplete: end.isComplete && sender.halt === undefined, halted: sender.halt?.reason };
   } finally {
-    clearInterval(flushing);
     progress.stop();
   }
 }

@@ -5,8 +5,8 @@
  * `inFlightMax` requests are under way; ticks that find no place wait in the pace. Of each delivery exactly one is
  * counted at the end: sent = acknowledged + refused + given_up.
  */
+import type { Transport } from "@sekali/client/wire";
 import { type Logger, LogLimit } from "../log.ts";
-import type { Client } from "../publish/client.ts";
 import { pause, type Shutdown } from "../shutdown.ts";
 import { Pace } from "./pace.ts";
 import type { Choice, World } from "./world.ts";
@@ -46,7 +46,7 @@ const SKIPPED_REPORT_INTERVAL_MS = 5000;
 export async function simulate(
   settings: SimulateSettings,
   world: World,
-  client: Client,
+  client: Transport,
   log: Logger,
   shutdown: Shutdown,
 ): Promise<SimulateResult> {
@@ -57,7 +57,7 @@ export async function simulate(
 class SimulatorRun {
   readonly #settings: SimulateSettings;
   readonly #world: World;
-  readonly #client: Client;
+  readonly #client: Transport;
   readonly #log: Logger;
   readonly #shutdown: Shutdown;
   readonly #startMs = performance.now();
@@ -68,7 +68,7 @@ class SimulatorRun {
   #skippedSeen = 0;
   #wasUnreachable = false;
 
-  constructor(settings: SimulateSettings, world: World, client: Client, log: Logger, shutdown: Shutdown) {
+  constructor(settings: SimulateSettings, world: World, client: Transport, log: Logger, shutdown: Shutdown) {
     this.#settings = settings;
     this.#world = world;
     this.#client = client;

@@ -1,5 +1,5 @@
 /**
- * A peer that answers as the aggregator does, and fails as it is told: for tests of what the publisher does about it.
+ * A peer that answers as the aggregator does, and fails as it is told: for tests of what those who publish do about it.
  * It judges bodies with the contract itself, and keeps the first delivery of each identity.
  * (On `node:http`, because `Bun.serve` has no way to break a connection in the middle of a reply.)
  */
@@ -24,6 +24,8 @@ export type Peer = {
   /** Bodies as they arrived. */
   readonly bodies: string[];
   readonly events: Map<string, Event>;
+  /** The header of each request, or "". */
+  readonly authorizations: string[];
   /** Deliveries of all requests that were taken, those with a broken reply included. */
   readonly counts: { deliveries: number; requests: number; inFlight: number; inFlightMax: number };
   /** The faults of the next requests, in order. */
@@ -42,6 +44,7 @@ export async function startPeer(options: PeerOptions = {}): Promise<Peer> {
   const counts = { deliveries: 0, requests: 0, inFlight: 0, inFlightMax: 0 };
   const events = new Map<string, Event>();
   const bodies: string[] = [];
+  const authorizations: string[] = [];
   const faults: Fault[] = [];
 
   function take(text: string): ("stored" | "duplicate")[] {
@@ -66,6 +69,7 @@ export async function startPeer(options: PeerOptions = {}): Promise<Peer> {
     counts.requests += 1;
     const body = Buffer.concat(await Array.fromAsync(request));
     bodies.push(body.toString());
+    authorizations.push(request.headers.authorization ?? "");
     const fault = faults.shift() ?? peer.lasting;
     if (fault?.kind === "status") {
       const about = { title: "as told", status: fault.status, ...fault.body };
@@ -90,6 +94,7 @@ export async function startPeer(options: PeerOptions = {}): Promise<Peer> {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     bodies,
     events,
+    authorizations,
     counts,
     faults,
     lasting: undefined,

@@ -4,10 +4,8 @@
  * No success is ever guessed: a 200 counts only where the body is the aggregator's own and its count is the number of
  * events that were sent. A page of a captive portal is not an acknowledgement.
  */
-import type { StoredVerdict } from "@sekali/contract";
-
-/** `queued`: the events are on disk in the queue. `stored`: they are committed, with a verdict on each. */
-export type Acknowledgement = "queued" | "stored";
+import type { Acknowledgement, Verdict } from "./public-types.ts";
+import type { Retryable } from "./retry.ts";
 
 export type Verdicts = {
   readonly stored: number;
@@ -16,7 +14,13 @@ export type Verdicts = {
 };
 
 export type Reply =
-  | { readonly kind: "acknowledged"; readonly status: number; readonly verdicts: Verdicts | undefined }
+  | {
+      readonly kind: "acknowledged";
+      readonly status: number;
+      /** Of `stored` only: how many of each, and each in the order of the request. */
+      readonly verdicts: Verdicts | undefined;
+      readonly results: readonly Verdict[] | undefined;
+    }
   /** Sending the same again would be answered in the same way. */
   | {
       readonly kind: "refused";
@@ -25,13 +29,7 @@ export type Reply =
       /** What the aggregator found wrong, by the event's place in the request. Empty where it named none. */
       readonly places: ReadonlyMap<number, string>;
     }
-  /** The same request may succeed later. Whether the events were taken is unknown, and retrying is safe. */
-  | {
-      readonly kind: "retryable";
-      readonly status: number | undefined;
-      readonly reason: string;
-      readonly retryAfterMs: number;
-    };
+  | Retryable;
 
 export type Answer = {
   readonly status: number;
@@ -42,6 +40,10 @@ export type Answer = {
 
 const RETRYABLE_STATUSES: ReadonlySet<number> = new Set([429, 500, 502, 503, 504]);
 
+export function isRetryableStatus(status: number): boolean {
+  return RETRYABLE_STATUSES.has(status);
+}
+
 const REASON_CHARACTERS_MAX = 300;
 
 export function readReply(answer: Answer, expected: { ack: Acknowledgement; count: number }, nowMs: number): Reply {
@@ -49,7 +51,7 @@ export function readReply(answer: Answer, expected: { ack: Acknowledgement; coun
   if (status === 200) return readAcknowledgement(answer, expected);
   const problem = parseObject(answer.body);
   const reason = describe(status, problem);
-  if (RETRYABLE_STATUSES.has(status)) {
+  if (isRetryableStatus(status)) {
     return { kind: "retryable", status, reason, retryAfterMs: readRetryAfter(answer.retryAfter, nowMs) };
   }
   return { kind: "refused", status, reason, places: readPlaces(problem) };
@@ -78,35 +80,37 @@ function readAcknowledgement(answer: Answer, expected: { ack: Acknowledgement; c
   if (body["status"] !== expected.ack || body["count"] !== expected.count) {
     return foreign(status, `the reply does not acknowledge ${expected.count} events as ${expected.ack}`);
   }
-  if (expected.ack === "queued") return { kind: "acknowledged", status, verdicts: undefined };
-  const verdicts = countVerdicts(body["results"]);
-  if (verdicts === undefined || verdicts.stored + verdicts.duplicates + verdicts.deadLettered !== expected.count) {
+  if (expected.ack === "queued") return { kind: "acknowledged", status, verdicts: undefined, results: undefined };
+  const results: unknown = body["results"];
+  if (!isVerdicts(results) || results.length !== expected.count) {
     return foreign(status, `the reply does not hold a verdict on each of ${expected.count} events`);
   }
-  return { kind: "acknowledged", status, verdicts };
+  return { kind: "acknowledged", status, verdicts: countVerdicts(results), results };
 }
 
 function foreign(status: number, reason: string): Reply {
   return { kind: "refused", status, reason, places: new Map() };
 }
 
-const VERDICTS: Readonly<Record<StoredVerdict, keyof Verdicts>> = {
+const VERDICTS: Readonly<Record<Verdict, keyof Verdicts>> = {
   stored: "stored",
   duplicate: "duplicates",
   dead_letter: "deadLettered",
 };
 
-function countVerdicts(results: unknown): Verdicts | undefined {
-  if (!Array.isArray(results)) return undefined;
+function isVerdicts(results: unknown): results is Verdict[] {
+  return (
+    Array.isArray(results) && results.every((result) => typeof result === "string" && Object.hasOwn(VERDICTS, result))
+  );
+}
+
+function countVerdicts(results: readonly Verdict[]): Verdicts {
   const counted = { stored: 0, duplicates: 0, deadLettered: 0 };
-  for (const result of results) {
-    if (result !== "stored" && result !== "duplicate" && result !== "dead_letter") return undefined;
-    counted[VERDICTS[result as StoredVerdict]] += 1;
-  }
+  for (const result of results) counted[VERDICTS[result]] += 1;
   return counted;
 }
 
-function describe(status: number, problem: Record<string, unknown> | undefined): string {
+export function describe(status: number, problem: Record<string, unknown> | undefined): string {
   const said = problem?.["detail"] ?? problem?.["title"];
   const words = typeof said === "string" && said !== "" ? `${status}: ${said}` : `status ${status}`;
   return tame(words);
@@ -133,7 +137,7 @@ function tame(words: string): string {
   return words.slice(0, REASON_CHARACTERS_MAX).replaceAll(/\p{Cc}/gu, " ");
 }
 
-function parseObject(text: string): Record<string, unknown> | undefined {
+export function parseObject(text: string): Record<string, unknown> | undefined {
   try {
     const value: unknown = JSON.parse(text);
     return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : undefined;

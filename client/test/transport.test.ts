@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test } from "bun:test";
-import { type ClientOptions, createClient, publishUrl, type Retried } from "../src/publish/client.ts";
+import type { Retried } from "../src/retry.ts";
+import { createTransport, publishUrl, type TransportOptions } from "../src/transport.ts";
 import { type Peer, type PeerOptions, startPeer, until } from "./peer.ts";
 
 const peers: Peer[] = [];
@@ -23,9 +24,9 @@ const BODY = JSON.stringify({
 
 const never = new AbortController().signal;
 
-function connect(url: string, bounds: Partial<ClientOptions["retry"]> = {}, requestTimeoutMs = 5000) {
+function connect(url: string, bounds: Partial<TransportOptions["retry"]> = {}, requestTimeoutMs = 5000) {
   const retried: Retried[] = [];
-  const client = createClient({
+  const client = createTransport({
     target: new URL(url),
     ack: "queued",
     requestTimeoutMs,

@@ -14,7 +14,7 @@ const stored = { ack: "stored", count: 2 } as const;
 describe("acknowledgements", () => {
   test("200 queued with the count that was sent", () => {
     const reply = readReply(answer(200, { status: "queued", count: 2 }), queued, NOW);
-    expect(reply).toEqual({ kind: "acknowledged", status: 200, verdicts: undefined });
+    expect(reply).toEqual({ kind: "acknowledged", status: 200, verdicts: undefined, results: undefined });
   });
 
   test("200 stored with a verdict on each", () => {

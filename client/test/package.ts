@@ -1,0 +1,41 @@
+/** The package as others get it: built, packed, and unpacked into the node_modules of a folder of its own. */
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { $ } from "bun";
+
+const HOME = join(import.meta.dir, "..");
+const BUN = process.execPath;
+
+export interface Installed extends AsyncDisposable {
+  readonly folder: string;
+  /** The bundle's text. */
+  readonly script: string;
+  /** Runs a module of that folder to its end and gives what it says. @throws where it ends with an error */
+  run(program: readonly string[], name: string, source: string, ...rest: string[]): Promise<string>;
+}
+
+export async function installPackage(): Promise<Installed> {
+  await $`${BUN} build/main.ts`.cwd(HOME).quiet();
+  const folder = await mkdtemp(join(tmpdir(), "sekali-package-"));
+  await $`${BUN} pm pack --quiet --destination ${folder}`.cwd(join(HOME, "dist")).quiet();
+  const home = join(folder, "node_modules", "@sekali", "client");
+  await mkdir(home, { recursive: true });
+  await $`tar -xzf ${folder}/*.tgz --strip-components 1 -C ${home}`.quiet();
+  return {
+    folder,
+    script: await Bun.file(join(home, "index.js")).text(),
+    run: async (program, name, source, ...rest) => {
+      await writeFile(join(folder, name), source);
+      return await $`${[...program, name, ...rest]}`.cwd(folder).text();
+    },
+    [Symbol.asyncDispose]: () => rm(folder, { recursive: true }),
+  };
+}
+
+/** @throws where there is none: the package must be tried where it is used */
+export function nodeProgram(): string {
+  const node = Bun.which("node");
+  if (node === null) throw new Error("no Node on the path: these tests need 20 or later");
+  return node;
+}
