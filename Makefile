@@ -34,6 +34,7 @@ client: client/dist/package.json ## Build the package @sekali/client into client
 check: node_modules/.installed ## Types, lint, format and style
 	$(BUN) x tsc --project . --noEmit
 	$(BUN) x tsc --project aggregator/dashboard --noEmit
+	$(BUN) x tsc --project client --noEmit --emitDeclarationOnly false
 	@if [ -f loadtest/k6/tsconfig.json ]; then $(BUN) x tsc --project loadtest/k6 --noEmit; fi
 	$(BUN) x biome check --error-on-warnings .
 	$(BUN) test ./tidy.test.ts

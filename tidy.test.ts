@@ -184,6 +184,12 @@ const rules: Rule[] = [
     example: { path: "aggregator/src/worker/x.ts", text: 'import { connect } from "../store/missing.ts";' },
   },
   {
+    name: "the client's core runs in browsers",
+    applies: (path) => path.startsWith("client/src/") && !isTest(path) && path !== "client/src/pino.ts",
+    find: importRule((_, from) => /^(node|bun):|^bun$/.test(from), "do without, or do it in pino.ts"),
+    example: { path: "client/src/x.ts", text: 'import { join } from "node:path";' },
+  },
+  {
     name: "nothing imports a main.ts",
     applies: isTypeScript,
     find: importRule((_, __, target) => target !== undefined && isMain(target), "move what you need out of it"),
