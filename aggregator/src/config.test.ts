@@ -23,6 +23,7 @@ describe("an empty environment", () => {
   test("gives the documented defaults", () => {
     expect(read({})).toEqual({
       databaseUrl: "postgres://admin@127.0.0.1:5432/logs_db",
+      databaseTls: undefined,
       databaseSchema: "public",
       brokerUrl: "redis://127.0.0.1:6379",
       brokerTls: undefined,

@@ -8,7 +8,7 @@ import { BATCH_EVENTS_MAX_DEFAULT, BODY_BYTES_MAX_DEFAULT, TOPICS_MAX_DEFAULT } 
 import { ConfigError } from "./config-error.ts";
 import { topicTemplateFault } from "./ingest/otlp/topic-template.ts";
 import type { ClientTls } from "./tls.ts";
-import { readBrokerTls } from "./tls-config.ts";
+import { readBrokerTls, readDatabaseLink } from "./tls-config.ts";
 
 export { ConfigError };
 
@@ -17,6 +17,8 @@ export type LogLevel = "debug" | "info" | "warn" | "error";
 
 export interface Config {
   readonly databaseUrl: string;
+  /** Undefined: plain text. */
+  readonly databaseTls: ClientTls | undefined;
   readonly databaseSchema: string;
   readonly brokerUrl: string;
   /** Undefined: plain text. */
@@ -52,6 +54,9 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 export const VARIABLES = [
   ["DATABASE_URL", "postgres://admin@127.0.0.1:5432/logs_db", "Postgres; its password may come from DATABASE_PASSWORD"],
   ["DATABASE_PASSWORD", "", "fills in the password of DATABASE_URL"],
+  ["DATABASE_CA", "", "with ?sslmode= in DATABASE_URL: who may vouch for Postgres (PEM)"],
+  ["DATABASE_CERT", "", "with ?sslmode= in DATABASE_URL: this client's certificate (PEM)"],
+  ["DATABASE_KEY", "", "the private key of DATABASE_CERT (PEM)"],
   ["DATABASE_SCHEMA", "public", "the schema of Sekali's tables"],
   ["BROKER_URL", "redis://127.0.0.1:6379", "Redis or Valkey, 7.0 or later; its password may come from BROKER_PASSWORD"],
   ["BROKER_PASSWORD", "", "fills in the password of BROKER_URL"],
@@ -89,10 +94,13 @@ const DEFAULTS: ReadonlyMap<string, string> = new Map(VARIABLES.map(([name, valu
  */
 export function readConfig(environment: Environment, readFile: (path: string) => string): Config {
   const text = (name: Name) => readText(environment, name, readFile);
+  const databaseUrl = withPassword("DATABASE_URL", text("DATABASE_URL"), /^postgres(ql)?:$/, text("DATABASE_PASSWORD"));
+  const database = readDatabaseLink(databaseUrl, text);
   const brokerUrl = withPassword("BROKER_URL", text("BROKER_URL"), /^rediss?:$/, text("BROKER_PASSWORD"));
   const integer = (name: Name, min: number, max: number) => parseInteger(name, text(name), min, max);
   const config: Config = {
-    databaseUrl: withPassword("DATABASE_URL", text("DATABASE_URL"), /^postgres(ql)?:$/, text("DATABASE_PASSWORD")),
+    databaseUrl: database.url,
+    databaseTls: database.tls,
     databaseSchema: parseName("DATABASE_SCHEMA", text("DATABASE_SCHEMA"), /^[a-z_][a-z0-9_]{0,62}$/),
     brokerUrl,
     brokerTls: readBrokerTls(brokerUrl, text),

@@ -43,7 +43,7 @@ import { createServer } from "./server.ts";
 import { awaitDependency } from "./startup.ts";
 import { PostgresAuditStore } from "./store/audit-store.ts";
 import { PostgresBatchStore } from "./store/batch-store.ts";
-import { Database, IN_ORDER, INDEXES_ONLY } from "./store/database.ts";
+import { Database, type DatabaseOptions, IN_ORDER, INDEXES_ONLY } from "./store/database.ts";
 import { PostgresDeadLetterStore } from "./store/dead-letter-store.ts";
 import { PostgresEventReader } from "./store/event-reader.ts";
 import { PostgresEventStore } from "./store/event-store.ts";
@@ -103,8 +103,8 @@ export async function startService(config: Config, log: Logger): Promise<Service
 }
 
 /** What all connections of this configuration share. */
-export function database(config: Config): { url: string; schema: string } {
-  return { url: config.databaseUrl, schema: config.databaseSchema };
+export function database(config: Config): Pick<DatabaseOptions, "url" | "tls" | "schema"> {
+  return { url: config.databaseUrl, tls: config.databaseTls, schema: config.databaseSchema };
 }
 
 class Parts implements Service {

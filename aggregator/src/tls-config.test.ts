@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from "bun:test";
 import { Authority, type Certificate } from "../test/harness/certificates.ts";
 import { ConfigError } from "./config-error.ts";
-import { readBrokerTls, type TlsVariable } from "./tls-config.ts";
+import { readBrokerTls, readDatabaseLink, type TlsVariable } from "./tls-config.ts";
 
 let authority: string;
 let one: Certificate;
@@ -69,5 +69,40 @@ describe("TLS to Redis", () => {
       ],
     ];
     for (const [variables, message] of wrong) expect(complaint(() => read("rediss://h", variables))).toBe(message);
+  });
+});
+
+describe("TLS to Postgres", () => {
+  const read = (query: string, variables: Variables = {}) => {
+    return readDatabaseLink(`postgres://u:p%40@h:1/d${query}`, reader(variables));
+  };
+
+  test("is what sslmode says, as libpq means it; the driver never sees sslmode", () => {
+    const trusting = { DATABASE_CA: authority };
+    const judged = (query: string, variables?: Variables) => read(query, variables).tls?.verify;
+    expect(judged("")).toBeUndefined();
+    expect(judged("?sslmode=disable")).toBeUndefined();
+    expect(judged("?sslmode=require")).toBe("nothing");
+    expect(judged("?sslmode=require", trusting)).toBe("authority");
+    expect(judged("?sslmode=verify-ca", trusting)).toBe("authority");
+    expect(judged("?sslmode=verify-full")).toBe("name");
+    expect(judged("?sslmode=verify-full", trusting)).toBe("name");
+    expect(read("?sslmode=require&x=1").url).toBe("postgres://u:p%40@h:1/d?x=1");
+    expect(read("?sslmode=disable").url).toBe("postgres://u:p%40@h:1/d");
+  });
+
+  test("that would not be what it seems is refused", () => {
+    const prefer = complaint(() => read("?sslmode=prefer"));
+    expect(prefer).toStartWith(
+      'DATABASE_URL has sslmode="prefer"; it takes disable, require, verify-ca or verify-full',
+    );
+    expect(prefer).toContain("plain text");
+    expect(complaint(() => read("?sslmode=yes"))).toContain(
+      'DATABASE_URL has sslmode="yes"; it takes disable, require',
+    );
+    expect(complaint(() => read("?sslmode=verify-ca"))).toContain("DATABASE_CA is not set");
+    expect(complaint(() => read("", { DATABASE_CA: authority }))).toContain("sslmode=verify-full does");
+    expect(complaint(() => read("?ssl=true"))).toBe("DATABASE_URL has ssl; it takes sslmode");
+    expect(complaint(() => read("?sslmode=require&sslrootcert=x"))).toContain("it takes DATABASE_CA_FILE");
   });
 });

@@ -49,11 +49,16 @@ export function keyFault({ certificate, key }: Identity): string | undefined {
   }
 }
 
-/** @param host as in the URL: a name or an address, which the certificate has to be for. */
-export function connectionOptions({ verify, authorities, identity }: ClientTls, host: string): ConnectionOptions {
+/**
+ * @param host as in the URL: a name or an address, which the certificate has to be for; undefined where there are
+ *   several, of which the caller's library connects to one.
+ */
+export function connectionOptions(tls: ClientTls, host: string | undefined): ConnectionOptions {
+  const { verify, authorities, identity } = tls;
   return {
     rejectUnauthorized: verify !== "nothing",
-    checkServerIdentity: (_, certificate) => (verify === "name" ? checkServerIdentity(host, certificate) : undefined),
+    checkServerIdentity: (connectedTo, certificate) =>
+      verify === "name" ? checkServerIdentity(host ?? connectedTo, certificate) : undefined,
     ...(authorities === undefined ? {} : { ca: authorities }),
     ...(identity === undefined ? {} : { cert: identity.certificate, key: identity.key }),
   };
@@ -80,6 +85,7 @@ export function describeTlsFault(error: unknown, prefix: "BROKER" | "DATABASE"):
   if (code === "ERR_TLS_CERT_ALTNAME_INVALID") return `its certificate is for another name: ${message}`;
   if (code === "CERT_HAS_EXPIRED") return "its certificate has expired";
   if (code === "CERT_NOT_YET_VALID") return "its certificate is not valid yet; or this machine's clock is wrong";
+  if (code === "TLS_REFUSED") return "it does not speak TLS";
   if (/CERTIFICATE_REQUIRED/.test(code)) {
     return `it wants a certificate from us, which ${prefix}_CERT_FILE and ${prefix}_KEY_FILE name`;
   }

@@ -21,8 +21,18 @@ export interface PostgresOptions {
   readonly database?: string;
   /** Server settings, each as in postgresql.conf. */
   readonly settings?: Record<string, string>;
+  /** It then speaks TLS alone. */
+  readonly tls?: PostgresTls;
   /** Variables of the server's environment, beside those it gets anyway. */
   readonly env?: Record<string, string>;
+}
+
+/** PEM texts. */
+export interface PostgresTls {
+  readonly certificate: string;
+  readonly key: string;
+  /** It then asks its clients for certificates that this authority has signed. */
+  readonly clientsAuthority?: string;
 }
 
 export interface PostgresServer extends Server {
@@ -62,26 +72,28 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresS
   };
   if (home !== undefined) makePrivateFolder(home, accountFor(dataDir));
   await createCluster(cluster, { durable: home === undefined });
+  const secure = options.tls === undefined ? {} : secureSettings(dataDir, options.tls);
   const server = new ServerProcess({
     name: "Postgres",
-    command: await postgresCommand(cluster, { ...TEST_SETTINGS, ...options.settings }),
+    command: await postgresCommand(cluster, { ...TEST_SETTINGS, ...secure, ...options.settings }),
     env: { ...POSTGRES_ENV, ...options.env },
     logFile: `${dataDir}.log`,
     stopSignal: STOP_SIGNAL,
     ready: (pid) => postmasterIsReady(dataDir, pid),
   });
   await server.start();
-  return controlsOf(cluster, server, home);
+  const query = options.tls === undefined ? "" : "?sslmode=require";
+  return controlsOf(cluster, server, `${urlOf(cluster)}${query}`, home);
 }
 
-function controlsOf(cluster: Cluster, server: ServerProcess, home: string | undefined): PostgresServer {
+function controlsOf(cluster: Cluster, server: ServerProcess, url: string, home: string | undefined): PostgresServer {
   const start = async () => {
     if (!existsSync(cluster.dataDir))
       throw new Error("stop() removed the temporary data: use restart(), or give dataDir");
     await server.start();
   };
   return {
-    url: urlOf(cluster),
+    url,
     dataDir: cluster.dataDir,
     port: cluster.port,
     get pid() {
@@ -103,6 +115,20 @@ function controlsOf(cluster: Cluster, server: ServerProcess, home: string | unde
       await server.end();
       if (home !== undefined) removeTemporaryFolder(home);
     },
+  };
+}
+
+/** Writes the certificates, and who may come in how, beside the data. */
+function secureSettings(dataDir: string, { certificate, key, clientsAuthority }: PostgresTls): Record<string, string> {
+  const account = accountFor(dataDir);
+  const write = (name: string, text: string) => writeFor(account, `${dataDir}.${name}`, text);
+  const proof = clientsAuthority === undefined ? "" : " clientcert=verify-ca";
+  return {
+    ssl: "on",
+    ssl_cert_file: write("certificate.pem", certificate),
+    ssl_key_file: write("key.pem", key),
+    hba_file: write("hba.conf", `hostssl all all 127.0.0.1/32 scram-sha-256${proof}\n`),
+    ...(clientsAuthority === undefined ? {} : { ssl_ca_file: write("clients.pem", clientsAuthority) }),
   };
 }
 

@@ -9,6 +9,7 @@
  * 54000, 54001, and the constraints that our own tables name. Everything else is the server's trouble and is retried.
  */
 import postgres from "postgres";
+import { type ClientTls, connectionOptions, describeTlsFault } from "../tls.ts";
 import { StoreAway, StoreForbidden, TooSlow, Unstorable } from "./port.ts";
 
 export type Sql = postgres.Sql<{ bigint: number }>;
@@ -43,6 +44,8 @@ export const IN_ORDER = { ...INDEXES_ONLY, enable_bitmapscan: "off" } as const;
 
 export interface DatabaseOptions {
   readonly url: string;
+  /** Undefined: plain text. */
+  readonly tls?: ClientTls | undefined;
   readonly schema: string;
   readonly connectionsMax: number;
   readonly name: string;
@@ -153,6 +156,8 @@ export class Database {
 function open(options: DatabaseOptions, onclose: () => void): Sql {
   return postgres(options.url, {
     max: options.connectionsMax,
+    // Always said, or the driver would listen to PGSSL. Its own names of modes judge no certificate.
+    ssl: options.tls === undefined ? false : connectionOptions(options.tls, hostOf(options.url)),
     connect_timeout: CONNECT_TIMEOUT_S,
     keep_alive: KEEP_ALIVE_S,
     backoff: () => Math.random() * RECONNECT_DELAY_S_MAX,
@@ -176,12 +181,19 @@ function open(options: DatabaseOptions, onclose: () => void): Sql {
   });
 }
 
+/** Undefined where the URL names several servers, as libpq allows. */
+function hostOf(url: string): string | undefined {
+  const { hostname } = new URL(url);
+  return hostname.includes(",") ? undefined : hostname.replace(/^\[|\]$/g, "");
+}
+
 function translate(error: unknown): Error {
   if (error instanceof StoreAway) return error;
   if (!(error instanceof postgres.PostgresError)) {
     // Errors of the caller's own work inside a transaction pass through; those of the connection carry a code.
     if (error instanceof Error && !("code" in error)) return error;
-    return new StoreAway(error instanceof Error ? error.message : String(error), { cause: error });
+    const reason = describeTlsFault(error, "DATABASE") ?? (error instanceof Error ? error.message : String(error));
+    return new StoreAway(reason, { cause: error });
   }
   const message = `${error.code}: ${error.message}`;
   if (error.code === "42501") return new StoreForbidden(message, { cause: error });

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, setDefaultTimeout } from "bun:test";
 import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type PostgresServer, type RedisServer, startPostgres, startRedis } from "@sekali/native";
+import { type PostgresServer, type PostgresTls, type RedisServer, startPostgres, startRedis } from "@sekali/native";
 
 export interface BackingServers {
   readonly redis: RedisServer;
@@ -24,14 +24,18 @@ const POSTGRES_SETTINGS = { max_connections: "200", deadlock_timeout: "200ms" };
 let users = 0;
 let running: Promise<BackingServers> | undefined;
 
-/** Servers of one's own. Their data are in folders that outlive a `stop`, so that a test can start them again. */
-export async function startServers(): Promise<BackingServers> {
+/**
+ * Servers of one's own. Their data are in folders that outlive a `stop`, so that a test can start them again.
+ * @param tls they then speak TLS alone.
+ */
+export async function startServers({ tls }: { tls?: PostgresTls } = {}): Promise<BackingServers> {
   const folder = mkdtempSync(join(tmpdir(), "sekali-test-"));
   // Postgres runs as a user of its own where the tests run as root.
   chmodSync(folder, 0o755);
+  const secure = tls === undefined ? {} : { tls };
   const [redis, postgres] = await Promise.all([
-    startRedis({ dataDir: join(folder, "redis") }),
-    startPostgres({ dataDir: join(folder, "postgres"), settings: POSTGRES_SETTINGS }),
+    startRedis({ dataDir: join(folder, "redis"), ...secure }),
+    startPostgres({ dataDir: join(folder, "postgres"), settings: POSTGRES_SETTINGS, ...secure }),
   ]);
   return {
     redis,
