@@ -2,16 +2,18 @@
  * The event itself, as a TypeBox schema. One definition serves the compiled check, the static type and documentation.
  *
  * The rules for text (topic, event_id, timestamp, source) are TypeBox formats, because TypeBox counts UTF-16 units
- * where JSON Schema and Postgres count characters, and because no pattern knows the calendar.
+ * where JSON Schema and Postgres count characters, and because no pattern knows the calendar. `formats.ts` has them in
+ * the words of JSON Schema.
  */
 import { FormatRegistry, type Static, Type } from "@sinclair/typebox";
 import { eventIdFault, sourceFault, topicFault } from "./identifiers.ts";
 import { PAYLOAD_DEPTH_MAX, SOURCE_CHARACTERS_MAX, TOPIC_CHARACTERS_MAX } from "./limits.ts";
-import { timestampFault } from "./timestamp.ts";
+import { instantFault, timestampFault } from "./timestamp.ts";
 
 FormatRegistry.Set("sekali-topic", (value) => topicFault(value) === undefined);
 FormatRegistry.Set("sekali-event-id", (value) => eventIdFault(value) === undefined);
 FormatRegistry.Set("sekali-timestamp", (value) => timestampFault(value) === undefined);
+FormatRegistry.Set("sekali-instant", (value) => instantFault(value) === undefined);
 FormatRegistry.Set("sekali-source", (value) => sourceFault(value) === undefined);
 
 export const TopicSchema = Type.String({
@@ -31,6 +33,12 @@ export const TimestampSchema = Type.String({
   description:
     "An ISO 8601 / RFC 3339 date and time that exists in the calendar, years 0001 to 9999, " +
     "at most six digits of a second; without an offset it is UTC",
+});
+
+/** A bound of a time span. */
+export const InstantSchema = Type.String({
+  format: "sekali-instant",
+  description: "A timestamp with an offset: RFC 3339",
 });
 
 export const SourceSchema = Type.String({

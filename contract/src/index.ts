@@ -25,12 +25,14 @@
  * - **verdict**: what became of one delivery: stored, duplicate or dead letter.
  */
 export * from "./event.ts";
+export { FORMATS, type FormatKeywords } from "./formats.ts";
 export { eventIdFault, LONE_SURROGATE_FAULT, NUL_FAULT, sourceFault, topicFault } from "./identifiers.ts";
 export { judgeText } from "./json-text.ts";
 export * from "./limits.ts";
 export * from "./publish-body.ts";
 export * from "./replies.ts";
+export * from "./report.ts";
 export * from "./simulation.ts";
 export * from "./subscription.ts";
-export { timestampFault } from "./timestamp.ts";
+export { instantFault, timestampFault } from "./timestamp.ts";
 export { compileTopicPattern, isWildcard, topicPatternFault } from "./topic-pattern.ts";

@@ -1,5 +1,6 @@
 /**
- * What the aggregator answers. Schemas for documentation and tests, types for everybody who reads or writes a reply.
+ * What the aggregator answers to who sends and finds events. Schemas for documentation and tests, types for everybody
+ * who reads or writes a reply. All are open: a reply may carry more than they say.
  */
 import { type Static, Type } from "@sinclair/typebox";
 import { EventIdSchema, PayloadSchema, SourceSchema, TimestampSchema, TopicSchema } from "./event.ts";
@@ -29,30 +30,9 @@ export const StoredReplySchema = Type.Object({
 });
 export type StoredReply = Static<typeof StoredReplySchema>;
 
-/**
- * `GET /stats`. In every reply `received = unique_processed + duplicate_dropped + dead_lettered + queued` (P3).
- * The schema is open: a reply may carry more than this.
- */
-export const StatsReplySchema = Type.Object({
-  received: Count,
-  unique_processed: Count,
-  duplicate_dropped: Count,
-  conflicts: Count,
-  dead_lettered: Count,
-  /** Of the dead-lettered: what is neither replayed nor deleted. */
-  dead_letters_open: Count,
-  queued: Count,
-  lost: Count,
-  topics: Type.Array(Type.String()),
-  /** The sources that resend most, among the newest dropped deliveries. */
-  resending: Type.Object({
-    duplicates: Count,
-    since: Type.Union([TimestampSchema, Type.Null()]),
-    sources: Type.Array(Type.Object({ source: Type.String(), duplicates: Count, conflicts: Count })),
-  }),
-  uptime: Type.String({ pattern: "^\\d+:[0-5]\\d:[0-5]\\d$", description: "H:MM:SS" }),
-});
-export type StatsReply = Static<typeof StatsReplySchema>;
+/** A stream of lines names no verdict on each: only their numbers. */
+export const StoredLinesReplySchema = Type.Omit(StoredReplySchema, ["results"]);
+export type StoredLinesReply = Static<typeof StoredLinesReplySchema>;
 
 /** One element of `GET /events`. */
 export const EventRecordSchema = Type.Object({

@@ -1,6 +1,10 @@
 /** What a durable subscription is, as its maker writes it, and what its consumers send and get. */
 import { FormatRegistry, type Static, Type } from "@sinclair/typebox";
+import { TimestampSchema } from "./event.ts";
+import { EventRecordSchema } from "./replies.ts";
 import { topicPatternFault } from "./topic-pattern.ts";
+
+const Count = Type.Integer({ minimum: 0 });
 
 /** A consumer that is given events and falls silent holds them for at most this long. */
 export const ACK_TIMEOUT_S_DEFAULT = 30;
@@ -9,14 +13,28 @@ export const DELIVERIES_MAX_DEFAULT = 10;
 export const DELIVERIES_MAX_MAX = 1000;
 
 FormatRegistry.Set("sekali-topic-pattern", (value) => topicPatternFault(value) === undefined);
+// Judged by whoever knows cursors.
+FormatRegistry.Set("sekali-start", () => true);
 
-/** The body of `PUT /subscriptions/{name}`. `from` is judged by whoever knows cursors. */
+/** Stands in URLs and logs without being quoted. */
+export const SubscriptionNameSchema = Type.String({ pattern: "^[A-Za-z0-9._-]{1,64}$" });
+
+export const TopicPatternSchema = Type.String({
+  format: "sekali-topic-pattern",
+  description: "A topic, or a pattern of topics: * stands for one token, > as the last one for one or more",
+});
+
+export const StartSchema = Type.String({
+  format: "sekali-start",
+  maxLength: 16_384,
+  description: "now, beginning, a time of arrival, or the id of an event",
+});
+
+/** The body of `PUT /subscriptions/{name}`. */
 export const SubscriptionBodySchema = Type.Object(
   {
-    topic: Type.Optional(Type.String({ format: "sekali-topic-pattern", description: "A topic or a pattern; all: >" })),
-    from: Type.Optional(
-      Type.String({ maxLength: 16_384, description: "now, beginning, a time of arrival, or the id of an event" }),
-    ),
+    topic: Type.Optional(TopicPatternSchema),
+    from: Type.Optional(StartSchema),
     ack_timeout_s: Type.Optional(Type.Integer({ minimum: 1, maximum: ACK_TIMEOUT_S_MAX })),
     deliveries_max: Type.Optional(Type.Integer({ minimum: 1, maximum: DELIVERIES_MAX_MAX })),
   },
@@ -33,3 +51,49 @@ export const AckBodySchema = Type.Object(
   { additionalProperties: false },
 );
 export type AckBody = Static<typeof AckBodySchema>;
+
+/** What stands under a subscription's name, and what is left to do. */
+export const SubscriptionStateSchema = Type.Object({
+  name: SubscriptionNameSchema,
+  topic: TopicPatternSchema,
+  from: StartSchema,
+  ack_timeout_s: Type.Integer({ minimum: 1, maximum: ACK_TIMEOUT_S_MAX }),
+  deliveries_max: Type.Integer({ minimum: 1, maximum: DELIVERIES_MAX_MAX }),
+  created_at: TimestampSchema,
+  lag: Type.Integer({ minimum: 0, description: "Deliveries that were not looked at yet, whether they match or not" }),
+  outstanding: Type.Integer({ minimum: 0, description: "Events in the hands of consumers, or to be handed out again" }),
+  dead: Count,
+  expired: Type.Integer({ minimum: 0, description: "Deliveries that retention took before they were looked at" }),
+});
+export type SubscriptionReply = Static<typeof SubscriptionStateSchema>;
+
+/** `GET /subscriptions/{name}/next` */
+export const NextReplySchema = Type.Object({
+  events: Type.Array(
+    Type.Object({
+      ack_id: Type.String({ description: "Names the event and the attempt" }),
+      delivery: Type.Integer({ minimum: 1, description: "How often the event has been handed out" }),
+      event: EventRecordSchema,
+    }),
+  ),
+});
+export type NextReply = Static<typeof NextReplySchema>;
+
+const StaleSchema = Type.Array(Type.String(), { description: "What had gone to somebody else, or was dealt with" });
+
+/** `POST /subscriptions/{name}/ack` */
+export const AckReplySchema = Type.Object({ acknowledged: Count, stale: StaleSchema });
+export type AckReply = Static<typeof AckReplySchema>;
+
+/** `POST /subscriptions/{name}/nack` */
+export const NackReplySchema = Type.Object({ returned: Count, stale: StaleSchema });
+export type NackReply = Static<typeof NackReplySchema>;
+
+/** One element of `GET /subscriptions/{name}/dead-letters`. */
+export const UndeliveredSchema = Type.Object({
+  deliveries: Type.Integer({ minimum: 1 }),
+  reason: Type.String(),
+  dead_at: TimestampSchema,
+  event: Type.Union([EventRecordSchema, Type.Null()], { description: "null where retention had taken it" }),
+});
+export type Undelivered = Static<typeof UndeliveredSchema>;

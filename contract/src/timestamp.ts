@@ -43,6 +43,14 @@ export function timestampFault(timestamp: string): string | undefined {
   return timeOfDayFault(timestamp) ?? offsetFault(timestamp, year, month, day);
 }
 
+/** RFC 3339 wants an offset: a bound without one would mean another instant to whoever lives elsewhere. */
+const WITH_OFFSET = /([Zz]|[+-]\d\d:\d\d)$/;
+
+/** What is wrong with a timestamp as the bound of a time span, or undefined where it is fine. */
+export function instantFault(text: string): string | undefined {
+  return timestampFault(text) ?? (WITH_OFFSET.test(text) ? undefined : "must have an offset: Z, or as in +07:00");
+}
+
 function timeOfDayFault(timestamp: string): string | undefined {
   if (twoDigits(timestamp, 11) > 23) return `there is no hour ${timestamp.slice(11, 13)}: hours go from 00 to 23`;
   if (twoDigits(timestamp, 14) > 59) return `there is no minute ${timestamp.slice(14, 16)}: minutes go from 00 to 59`;

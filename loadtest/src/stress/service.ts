@@ -4,15 +4,7 @@ import type { EventRecord, StatsReply } from "@sekali/contract";
 const REQUEST_MS_MAX = 10_000;
 const PAGE_EVENTS = 1_000;
 
-export interface TopicCounts {
-  readonly unique_processed: number;
-  readonly duplicate_dropped: number;
-  readonly dead_lettered: number;
-}
-
-export interface Stats extends StatsReply {
-  readonly topic_counts: Readonly<Record<string, TopicCounts>>;
-}
+export type TopicCounts = Omit<StatsReply["topic_counts"][string], "conflicts">;
 
 async function get(url: string): Promise<Response> {
   const response = await fetch(url, { signal: AbortSignal.timeout(REQUEST_MS_MAX) }).catch((cause: unknown) => {
@@ -27,8 +19,8 @@ async function get(url: string): Promise<Response> {
   return response;
 }
 
-export async function readStats(base: string): Promise<Stats> {
-  const stats = (await (await get(`${base}/stats`)).json()) as Stats;
+export async function readStats(base: string): Promise<StatsReply> {
+  const stats = (await (await get(`${base}/stats`)).json()) as StatsReply;
   if (typeof stats.topic_counts !== "object") {
     throw new Error(
       `${base}/stats has no topic_counts: without counts for each topic this run can't be told from others`,
@@ -38,7 +30,7 @@ export async function readStats(base: string): Promise<Stats> {
 }
 
 /** What some topics have been counted to, together. */
-export function countsOf(stats: Stats, topics: readonly string[]): TopicCounts {
+export function countsOf(stats: StatsReply, topics: readonly string[]): TopicCounts {
   const sum = { unique_processed: 0, duplicate_dropped: 0, dead_lettered: 0 };
   for (const topic of topics) {
     const counts = stats.topic_counts[topic];

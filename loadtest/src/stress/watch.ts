@@ -2,7 +2,8 @@
  * Reads `/stats` throughout a run: P3 must hold in every single reply, the samples become the report's chart, and
  * whoever waits sees that something happens.
  */
-import { countsOf, processed, readStats, type Stats } from "./service.ts";
+import type { StatsReply } from "@sekali/contract";
+import { countsOf, processed, readStats } from "./service.ts";
 
 export interface Sample {
   readonly elapsed_s: number;
@@ -18,7 +19,7 @@ const DRAIN_MS_MAX = 120_000;
 /** With other publishers at work the queue may never be seen empty; then this long without growth is the end. */
 const QUIET_MS = 3_000;
 
-function disagreement(stats: Stats, before: Stats | undefined): string | undefined {
+function disagreement(stats: StatsReply, before: StatsReply | undefined): string | undefined {
   const sum = stats.unique_processed + stats.duplicate_dropped + stats.dead_lettered + stats.queued;
   if (stats.received !== sum) {
     return `received ${stats.received} is not the sum ${sum}`;
@@ -35,13 +36,13 @@ export class Watch {
   readonly #base: string;
   readonly #topics: readonly string[];
   readonly #poll_ms: number;
-  readonly #first: Stats;
+  readonly #first: StatsReply;
   readonly #started_ms = performance.now();
-  #last: Stats;
+  #last: StatsReply;
   #stopping: (() => void) | undefined;
   #loop: Promise<void> | undefined;
 
-  private constructor(base: string, topics: readonly string[], poll_ms: number, first: Stats) {
+  private constructor(base: string, topics: readonly string[], poll_ms: number, first: StatsReply) {
     this.#base = base;
     this.#topics = topics;
     this.#poll_ms = poll_ms;
@@ -53,11 +54,11 @@ export class Watch {
     return new Watch(base, topics, poll_ms, await readStats(base));
   }
 
-  get first(): Stats {
+  get first(): StatsReply {
     return this.#first;
   }
 
-  get last(): Stats {
+  get last(): StatsReply {
     return this.#last;
   }
 
@@ -82,8 +83,8 @@ export class Watch {
   }
 
   /** Reads once. A service that is away for a moment (a restart under load) is no violation; a wrong sum is. */
-  async sample(): Promise<Stats | undefined> {
-    let stats: Stats;
+  async sample(): Promise<StatsReply | undefined> {
+    let stats: StatsReply;
     try {
       stats = await readStats(this.#base);
     } catch {
