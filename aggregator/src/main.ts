@@ -5,6 +5,8 @@ import { Command } from "commander";
 import { version } from "../package.json";
 import { addKeysCommands, KeysRefused } from "./access/keys-command.ts";
 import { type Config, ConfigError, readConfig, VARIABLES } from "./config.ts";
+import { CATALOGUE } from "./openapi/catalogue.ts";
+import { openApiText } from "./openapi/openapi-route.ts";
 import { createLogger, type Logger } from "./ops/log.ts";
 import { formatVerification, verify } from "./ops/verify.ts";
 import { RedisLink } from "./queue/redis-link.ts";
@@ -185,6 +187,12 @@ program
   .option("--json", "print each event as one line of JSON")
   .option("--url <url>", "the service", "http://127.0.0.1:8080")
   .action(tail);
+program
+  .command("openapi")
+  .description("print the API as an OpenAPI 3.1 document")
+  .action(() => {
+    process.stdout.write(openApiText(CATALOGUE));
+  });
 addKeysCommands(program, withKeys, {
   print: (text) => process.stdout.write(text),
   note: (text) => process.stderr.write(`aggregator keys: ${text}\n`),

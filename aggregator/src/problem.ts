@@ -4,7 +4,7 @@
  * What the caller may see and what the operator needs are kept apart: a problem never carries a driver's text, an
  * address or a stack; those go to the log.
  */
-import type { ProblemPlace, RefusedBody } from "@sekali/contract";
+import type { Problem as Described, ProblemPlace, RefusedBody } from "@sekali/contract";
 import { Overloaded } from "./ingest/batcher.ts";
 import { OutcomeUnknown } from "./ingest/verdicts.ts";
 import { QueueAway } from "./queue/port.ts";
@@ -22,14 +22,28 @@ export interface Problem {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
+export const PROBLEM_TYPE = "application/problem+json";
+
 /** Long enough for a restart to make progress, short enough not to waste it. */
 const RETRY_AFTER_S = 1;
 
 export function problemResponse(problem: Problem): Response {
-  const { status, name, title, detail, errors, accepted, headers } = problem;
+  const { status, headers } = problem;
+  const body = JSON.stringify(problemBody(problem));
+  return new Response(body, { status, headers: { "content-type": PROBLEM_TYPE, ...headers } });
+}
+
+/** What a caller reads of it, without members that are undefined. */
+export function problemBody({ status, name, title, detail, errors, accepted }: Problem): Described {
   const type = name === undefined ? "about:blank" : `urn:sekali:problem:${name}`;
-  const body = JSON.stringify({ type, title, status, detail, errors: errors?.length ? errors : undefined, accepted });
-  return new Response(body, { status, headers: { "content-type": "application/problem+json", ...headers } });
+  return {
+    type,
+    title,
+    status,
+    ...(detail !== undefined && { detail }),
+    ...(errors?.length && { errors: [...errors] }),
+    ...(accepted !== undefined && { accepted }),
+  };
 }
 
 /** What a problem is counted under: few words, all of them of this code. */
@@ -60,24 +74,38 @@ export class RequestError extends Error {
   }
 }
 
+export const OVERLOADED = unavailable(
+  "overloaded",
+  "Overloaded",
+  "As much is queued as may be. Nothing of this request was stored.",
+);
+export const QUEUE_AWAY = unavailable(
+  "queue-away",
+  "Queue unavailable",
+  "The queue can't be reached. The request may or may not have been queued; repeating it is safe.",
+);
+export const OUTCOME_UNKNOWN = unavailable(
+  "outcome-unknown",
+  "Outcome unknown",
+  "The events are queued, but not known to be stored in time. Repeating the request is safe.",
+);
+export const STORE_AWAY = unavailable("store-away", "Store unavailable", "The store can't be reached.");
+export const TOO_SLOW = unavailable("too-slow", "Too slow", "The store could not answer this request in time.");
+/** A fault of ours. */
+export const INTERNAL: Problem = {
+  status: 500,
+  title: "Internal error",
+  detail: "The service has failed at this request; its log says why.",
+};
+
 /** Undefined: a fault of ours, to be logged as one. */
 export function problemOf(error: unknown): Problem | undefined {
   if (error instanceof RequestError) return error.problem;
-  if (error instanceof Overloaded) {
-    return unavailable("overloaded", "Overloaded", "As much is queued as may be. Nothing of this request was stored.");
-  }
-  if (error instanceof QueueAway) {
-    const detail = "The queue can't be reached. The request may or may not have been queued; repeating it is safe.";
-    return unavailable("queue-away", "Queue unavailable", detail);
-  }
-  if (error instanceof OutcomeUnknown) {
-    const detail = "The events are queued, but not known to be stored in time. Repeating the request is safe.";
-    return unavailable("outcome-unknown", "Outcome unknown", detail);
-  }
-  if (error instanceof StoreAway) return unavailable("store-away", "Store unavailable", "The store can't be reached.");
-  if (error instanceof TooSlow) {
-    return unavailable("too-slow", "Too slow", "The store could not answer this request in time.");
-  }
+  if (error instanceof Overloaded) return OVERLOADED;
+  if (error instanceof QueueAway) return QUEUE_AWAY;
+  if (error instanceof OutcomeUnknown) return OUTCOME_UNKNOWN;
+  if (error instanceof StoreAway) return STORE_AWAY;
+  if (error instanceof TooSlow) return TOO_SLOW;
   return undefined;
 }
 

@@ -1,5 +1,6 @@
-/** What a route is: a method, a path, and the answer to a request. `server.ts` mounts them, `service.ts` lists them. */
+/** What a route is: an endpoint, and the answer to a request. `server.ts` mounts them, `service.ts` lists them. */
 import type { Caller } from "./access/caller.ts";
+import type { Operation } from "./openapi/operation.ts";
 
 export type Method = "GET" | "POST" | "PUT" | "DELETE";
 
@@ -12,11 +13,16 @@ export type PathParameters = Readonly<Record<string, string>>;
  */
 export type Scope = "publish" | "read" | "admin" | "anybody";
 
-export interface Route {
+/** What there is to know of a route without serving it. It stands beside the route, in a file of its own. */
+export interface Endpoint {
   readonly method: Method;
   /** As Elysia writes it: `/events/:topic/:event_id`. */
   readonly path: string;
   readonly scope: Scope;
+  readonly operation: Operation;
+}
+
+export interface Route extends Endpoint {
   /** What is thrown here becomes a problem: `RequestError` as it says, what is away as 503, anything else as 500. */
   handle(request: Request, parameters: PathParameters, caller: Caller): Response | Promise<Response>;
 }

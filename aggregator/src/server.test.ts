@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { recordedLog } from "../test/fakes/recorded-log.ts";
 import { OPEN_GATE } from "./access/gate.ts";
+import type { Operation } from "./openapi/operation.ts";
 import { UNOBSERVED } from "./ops/observers.ts";
 import { RequestError } from "./problem.ts";
 import { QueueAway } from "./queue/port.ts";
@@ -10,12 +11,15 @@ import { createServer } from "./server.ts";
 
 type Answer = (request: Request) => Response | Promise<Response>;
 
+const OPERATION: Operation = { id: "test", tag: "Watch", summary: "A test", replies: {}, problems: [] };
+
 /** A server whose routes say their own names, but for those that a test gives. */
 function serve(answers: Record<string, Answer> = {}) {
   const route = (method: Method, path: string, name: string) => ({
     method,
     path,
     scope: "read" as const,
+    operation: OPERATION,
     handle: answers[name] ?? (() => Response.json({ name }, { headers: { "x-name": name } })),
   });
   const routes = [
@@ -30,6 +34,7 @@ function serve(answers: Record<string, Answer> = {}) {
       method: "GET" as const,
       path: "/echo/:name",
       scope: "read" as const,
+      operation: OPERATION,
       handle: (_: Request, named: object) => Response.json(named),
     },
   ];

@@ -8,7 +8,7 @@ import { Elysia } from "elysia";
 import type { Gate } from "./access/gate.ts";
 import type { Logger } from "./ops/log.ts";
 import type { RequestObserver } from "./ops/observers.ts";
-import { type Problem, problemOf, problemResponse, reasonOf } from "./problem.ts";
+import { INTERNAL, type Problem, problemOf, problemResponse, reasonOf } from "./problem.ts";
 import { targetOf } from "./request-target.ts";
 import type { PathParameters, Route } from "./route.ts";
 
@@ -84,5 +84,5 @@ function withoutBody(response: Response): Response {
 
 function internal(error: unknown, log: Logger): Problem {
   log.error({ err: error instanceof Error ? error : new Error(String(error)) }, "Request failed");
-  return { status: 500, title: "Internal error", detail: "The service has failed at this request; its log says why." };
+  return INTERNAL;
 }

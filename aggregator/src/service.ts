@@ -19,6 +19,7 @@ import { PublishRoute } from "./ingest/publish-route.ts";
 import { ShardKeeper } from "./ingest/shard-keeper.ts";
 import { TopicRegistry } from "./ingest/topic-registry.ts";
 import { Verdicts } from "./ingest/verdicts.ts";
+import { OpenApiRoute } from "./openapi/openapi-route.ts";
 import { HealthRoutes } from "./ops/health-routes.ts";
 import type { Logger } from "./ops/log.ts";
 import { Metrics } from "./ops/metrics.ts";
@@ -243,8 +244,13 @@ class Parts implements Service {
     });
   }
 
-  /** A process that only works takes no events and shows none; it reports all the same. */
   #routes(): readonly Route[] {
+    const routes = this.#routesOfRoles();
+    return [...routes, ...new OpenApiRoute(routes).routes];
+  }
+
+  /** A process that only works takes no events and shows none; it reports all the same. */
+  #routesOfRoles(): readonly Route[] {
     const { roles, bodyBytesMax, batchEventsMax, otlpTopic, otlpIdentity } = this.#config;
     const stats = new StatsRoute(this.#events, this.#queue, this.#audit, () => ({ stuck: this.#pool.stuck }));
     const workers = new WorkersRoute(this.#events, this.#queue, this.#pool);

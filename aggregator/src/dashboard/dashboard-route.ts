@@ -5,9 +5,10 @@
  * the browser is told to hold it to that. Names of assets change with their content, so they are kept for ever; the
  * page is asked for again, and answered with 304 while it is the same.
  */
-import { createHash } from "node:crypto";
 import { RequestError } from "../problem.ts";
 import type { Route } from "../route.ts";
+import { ASK_AGAIN, FOR_EVER, makeServedFile, type ServedFile, serveFile } from "../served-file.ts";
+import { SHOW_DASHBOARD, SHOW_DASHBOARD_FILE, UNKNOWN_FILE } from "./dashboard-endpoints.ts";
 
 const POLICY = [
   "default-src 'none'",
@@ -26,31 +27,14 @@ const HEADERS = {
   "cross-origin-resource-policy": "same-origin",
   "referrer-policy": "no-referrer",
   "x-content-type-options": "nosniff",
-  vary: "accept-encoding",
 } as const;
-
-const FOR_EVER = "public, max-age=31536000, immutable";
-const ASK_AGAIN = "no-cache";
-
-interface File {
-  readonly type: string;
-  readonly caching: string;
-  readonly etag: string;
-  readonly plain: Uint8Array<ArrayBuffer>;
-  readonly gzipped: Uint8Array<ArrayBuffer>;
-}
 
 export class DashboardRoute {
   readonly routes: readonly Route[] = [
-    { method: "GET", path: "/", scope: "anybody", handle: (request) => this.page(request) },
-    {
-      method: "GET",
-      path: "/dashboard/:name",
-      scope: "anybody",
-      handle: (request, { name = "" }) => this.asset(request, name),
-    },
+    { ...SHOW_DASHBOARD, handle: (request) => this.page(request) },
+    { ...SHOW_DASHBOARD_FILE, handle: (request, { name = "" }) => this.asset(request, name) },
   ];
-  #files: Promise<ReadonlyMap<string, File>> | undefined;
+  #files: Promise<ReadonlyMap<string, ServedFile>> | undefined;
 
   async page(request: Request): Promise<Response> {
     return await this.#answer(request, "");
@@ -63,37 +47,16 @@ export class DashboardRoute {
   async #answer(request: Request, name: string): Promise<Response> {
     this.#files ??= loadFiles();
     const file = (await this.#files).get(name);
-    if (file === undefined) {
-      const detail = "The dashboard has no such file; it may be of another version. Load the page again.";
-      throw new RequestError({ status: 404, title: "Not found", detail });
-    }
-    const headers = { ...HEADERS, "cache-control": file.caching, etag: file.etag };
-    if (names(request.headers.get("if-none-match"), file.etag)) return new Response(null, { status: 304, headers });
-    const isGzip = /\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))/.test(request.headers.get("accept-encoding") ?? "");
-    return new Response(isGzip ? file.gzipped : file.plain, {
-      headers: { ...headers, "content-type": file.type, ...(isGzip && { "content-encoding": "gzip" }) },
-    });
+    if (file === undefined) throw new RequestError(UNKNOWN_FILE);
+    return serveFile(request, file, HEADERS);
   }
 }
 
-/** Whether a header like `If-None-Match` names this tag (RFC 9110: weak and strong ones are alike here). */
-function names(header: string | null, etag: string): boolean {
-  const tags = (header ?? "").split(",").map((tag) => tag.trim().replace(/^W\//, ""));
-  return tags.includes("*") || tags.includes(etag.replace(/^W\//, ""));
-}
-
 /** By name; the page's own name is empty. */
-async function loadFiles(): Promise<ReadonlyMap<string, File>> {
+async function loadFiles(): Promise<ReadonlyMap<string, ServedFile>> {
   const { SITE } = await import("./assets.ts");
-  const files = new Map<string, File>();
-  files.set("", fileOf("text/html; charset=utf-8", ASK_AGAIN, SITE.page));
-  for (const { name, type, text } of SITE.assets) files.set(name, fileOf(type, FOR_EVER, text));
+  const files = new Map<string, ServedFile>();
+  files.set("", makeServedFile("text/html; charset=utf-8", ASK_AGAIN, SITE.page));
+  for (const { name, type, text } of SITE.assets) files.set(name, makeServedFile(type, FOR_EVER, text));
   return files;
-}
-
-function fileOf(type: string, caching: string, text: string): File {
-  const plain = Buffer.from(text);
-  // Weak: the compressed and the plain form are the same page in other bytes.
-  const etag = `W/"${createHash("sha256").update(plain).digest("base64url").slice(0, 22)}"`;
-  return { type, caching, etag, plain, gzipped: Bun.gzipSync(plain, { level: 9 }) };
 }

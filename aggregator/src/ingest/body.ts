@@ -6,8 +6,16 @@
  * that is not a number never arrives here: the HTTP server refuses it, and it cuts off who is too slow, with a head
  * after 11 s and with a body after a minute.
  */
+import { BODY_BYTES_MAX_DEFAULT } from "@sekali/contract";
 import { type Problem, RequestError } from "../problem.ts";
-import { codingFault, inflate, readCodings } from "./content-coding.ts";
+import { codingFault, inflate, readCodings, unsupportedCoding } from "./content-coding.ts";
+
+/** What `readBody` throws, for example. */
+export const BODY_PROBLEMS: readonly Problem[] = [
+  codingFault(undefined).problem,
+  tooLarge(BODY_BYTES_MAX_DEFAULT).problem,
+  unsupportedCoding("This content coding is not known here").problem,
+];
 
 /**
  * @param bytesMax of what was sent and of what it inflates to.
@@ -65,7 +73,7 @@ const INCOMPLETE: Problem = {
   headers: { connection: "close" },
 };
 
-function tooLarge(bytesMax: number): RequestError {
+export function tooLarge(bytesMax: number): RequestError {
   return new RequestError({
     status: 413,
     name: "body-too-large",

@@ -37,10 +37,10 @@ export function readCodings(contentEncoding: string | null, codingsMax = CODINGS
     // `identity` says nothing, and so does an empty element (RFC 9110 section 5.6.1.2).
     if (name === "" || name === "identity") continue;
     const coding = CODINGS.get(name);
-    if (coding === undefined) throw unsupported("This content coding is not known here");
+    if (coding === undefined) throw unsupportedCoding("This content coding is not known here");
     codings.unshift(coding);
   }
-  if (codings.length > codingsMax) throw unsupported(`Such a body has at most ${codingsMax} content coding(s)`);
+  if (codings.length > codingsMax) throw unsupportedCoding(`Such a body has at most ${codingsMax} content coding(s)`);
   return codings;
 }
 
@@ -95,7 +95,7 @@ export function codingFault(error: unknown): RequestError {
   });
 }
 
-function unsupported(fault: string): RequestError {
+export function unsupportedCoding(fault: string): RequestError {
   return new RequestError({
     status: 415,
     name: "unsupported-encoding",

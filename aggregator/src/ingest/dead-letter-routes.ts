@@ -8,28 +8,36 @@
  */
 import type { AcceptedBody } from "@sekali/contract";
 import { timestampFault } from "@sekali/contract";
-import { type Problem, RequestError } from "../problem.ts";
-import { decodeCursor, encodeCursor, nextLink, readLimit, readParameters, unacceptable } from "../query/parameters.ts";
+import { RequestError } from "../problem.ts";
+import {
+  decodeCursor,
+  encodeCursor,
+  NO_PARAMETERS,
+  nextLink,
+  readLimit,
+  readParameters,
+  unacceptable,
+} from "../query/parameters.ts";
 import type { PathParameters, Route } from "../route.ts";
 import type { DeadLetterDetail, DeadLetterName, DeadLetterStore, DeadLettersQuery } from "../store/dead-letter-port.ts";
 import type { Batcher } from "./batcher.ts";
+import {
+  DELETE_DEAD_LETTER,
+  LIST_DEAD_LETTERS,
+  REPLAY_DEAD_LETTER,
+  resolvedProblem,
+  roomProblem,
+  SHOW_DEAD_LETTER,
+  UNKNOWN_LETTER,
+} from "./dead-letter-endpoints.ts";
 import type { PublishRoute } from "./publish-route.ts";
-
-const PARAMETERS = new Set(["resolved", "limit", "cursor"]);
-const NO_PARAMETERS = new Set<string>();
-const ONE = "/dead-letters/:shard/:seq";
 
 export class DeadLetterRoutes {
   readonly routes: readonly Route[] = [
-    { method: "GET", path: "/dead-letters", scope: "admin", handle: (request) => this.list(request) },
-    { method: "GET", path: ONE, scope: "admin", handle: (request, parameters) => this.show(request, parameters) },
-    {
-      method: "POST",
-      path: `${ONE}/replay`,
-      scope: "admin",
-      handle: (request, parameters) => this.replay(request, parameters),
-    },
-    { method: "DELETE", path: ONE, scope: "admin", handle: (request, parameters) => this.delete(request, parameters) },
+    { ...LIST_DEAD_LETTERS, handle: (request) => this.list(request) },
+    { ...SHOW_DEAD_LETTER, handle: (request, parameters) => this.show(request, parameters) },
+    { ...REPLAY_DEAD_LETTER, handle: (request, parameters) => this.replay(request, parameters) },
+    { ...DELETE_DEAD_LETTER, handle: (request, parameters) => this.delete(request, parameters) },
   ];
   readonly #store: DeadLetterStore;
   readonly #batcher: Pick<Batcher, "submit">;
@@ -42,7 +50,7 @@ export class DeadLetterRoutes {
   }
 
   async list(request: Request): Promise<Response> {
-    const parameters = readParameters(request, PARAMETERS);
+    const parameters = readParameters(request, LIST_DEAD_LETTERS.operation.query);
     const { records, next } = await this.#store.deadLetters(readQuery(parameters));
     if (next === undefined) return Response.json(records);
     const cursor = encodeCursor([next.dead_at, String(next.shard), String(next.seq)]);
@@ -128,20 +136,13 @@ function hasBody(request: Request): boolean {
 /** A replay stands for the deliveries that died, and smuggles in no others. */
 function requireRoom({ events }: AcceptedBody, deliveries: number): void {
   if (events.length >= 1 && events.length <= deliveries) return;
-  const detail = `The dead letter stands for ${deliveries} deliveries; the body holds ${events.length} events.`;
-  throw new RequestError({ status: 422, name: "unacceptable", title: "Not what died", detail });
+  throw new RequestError(roomProblem(deliveries, events.length));
 }
 
 function missing(): RequestError {
-  return new RequestError({ status: 404, title: "Not found", detail: "There is no such dead letter." });
+  return new RequestError(UNKNOWN_LETTER);
 }
 
 function resolved(state: string): RequestError {
-  const problem: Problem = {
-    status: 409,
-    name: "resolved",
-    title: "Already resolved",
-    detail: `The dead letter was ${state} before, and is not open any more.`,
-  };
-  return new RequestError(problem);
+  return new RequestError(resolvedProblem(state));
 }

@@ -4,9 +4,18 @@
  * A way in turns requests into the contract's JSON text, in whatever form they came; from here on nobody knows the
  * difference. So each way is bounded, acknowledged and counted alike (P1 to P6).
  */
-import { type Identified, NAMED_ERRORS_MAX, type StoredReply, type StoredVerdict } from "@sekali/contract";
+import {
+  type Identified,
+  NAMED_ERRORS_MAX,
+  type ProblemPlace,
+  type StoredReply,
+  type StoredVerdict,
+  TOPICS_MAX_DEFAULT,
+} from "@sekali/contract";
+import { Type } from "@sinclair/typebox";
+import type { Parameters } from "../openapi/operation.ts";
 import type { Way } from "../ops/observers.ts";
-import { RequestError } from "../problem.ts";
+import { OVERLOADED, type Problem, QUEUE_AWAY, RequestError } from "../problem.ts";
 import type { Batcher, Receipt } from "./batcher.ts";
 import type { TopicRegistry } from "./topic-registry.ts";
 import type { Verdicts } from "./verdicts.ts";
@@ -53,15 +62,9 @@ export class Intake {
     if (crowded.size === 0) return;
     const places = events.flatMap(({ topic }, index) => {
       const pointer = `${pointerOf(index)}/${field}`;
-      return crowded.has(topic) ? [{ pointer, detail: "is a new topic, and there is no room for it" }] : [];
+      return crowded.has(topic) ? [{ pointer, detail: NO_ROOM_FOR_TOPIC }] : [];
     });
-    throw new RequestError({
-      status: 422,
-      name: "too-many-topics",
-      title: "Too many topics",
-      detail: `This installation keeps at most ${this.#topics.topicsMax} different topics (TOPICS_MAX).`,
-      errors: places.slice(0, NAMED_ERRORS_MAX),
-    });
+    throw new RequestError(tooManyTopics(this.#topics.topicsMax, places.slice(0, NAMED_ERRORS_MAX)));
   }
 
   /** The topics of the events that find no room; where none is returned, all were let in. */
@@ -79,6 +82,24 @@ export class Intake {
     return receipt === undefined ? [] : await this.#verdicts.of(receipt, events, STORED_DEADLINE_MS);
   }
 }
+
+const NO_ROOM_FOR_TOPIC = "is a new topic, and there is no room for it";
+
+function tooManyTopics(topicsMax: number, errors: readonly ProblemPlace[]): Problem {
+  return {
+    status: 422,
+    name: "too-many-topics",
+    title: "Too many topics",
+    detail: `This installation keeps at most ${topicsMax} different topics (TOPICS_MAX).`,
+    errors,
+  };
+}
+
+/** For example. */
+export const TOO_MANY_TOPICS = tooManyTopics(TOPICS_MAX_DEFAULT, [{ pointer: "/0/topic", detail: NO_ROOM_FOR_TOPIC }]);
+
+/** What all ways in say when events can't be queued. */
+export const INTAKE_PROBLEMS: readonly Problem[] = [TOO_MANY_TOPICS, OVERLOADED, QUEUE_AWAY];
 
 export function tally(results: readonly StoredVerdict[]): Omit<StoredReply, "results"> {
   const count = (verdict: StoredVerdict) => results.filter((result) => result === verdict).length;
@@ -102,6 +123,24 @@ export function queuedResponse(count: number): Response {
   return jsonResponse(`{"status":"queued","count":${count}}`);
 }
 
+/** The query of all ways in that can wait for the commit. */
+export const ACK_QUERY = {
+  ack: {
+    schema: Type.Union([Type.Literal("queued"), Type.Literal("stored")]),
+    description:
+      "`queued` (the default) answers when Redis has the events on disk; `stored` when they are committed, with a " +
+      "verdict on each.",
+    example: "stored",
+  },
+} as const satisfies Parameters;
+
+export const ACK_REFUSED: Problem = {
+  status: 422,
+  name: "unacceptable",
+  title: "Unknown acknowledgement",
+  detail: "The query parameter `ack` takes `queued` (the default) or `stored`.",
+};
+
 /** What `ack` asks for. A request line without a query is by far the most common, and is not parsed. */
 export function readAck(url: string): "queued" | "stored" {
   const start = url.indexOf("?");
@@ -110,10 +149,5 @@ export function readAck(url: string): "queued" | "stored" {
   const [ack, ...more] = query.getAll("ack");
   if (more.length === 0 && (ack === undefined || ack === "queued")) return "queued";
   if (more.length === 0 && ack === "stored") return "stored";
-  throw new RequestError({
-    status: 422,
-    name: "unacceptable",
-    title: "Unknown acknowledgement",
-    detail: "The query parameter `ack` takes `queued` (the default) or `stored`.",
-  });
+  throw new RequestError(ACK_REFUSED);
 }

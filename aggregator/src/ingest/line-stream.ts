@@ -20,8 +20,6 @@ import { codingFault, inflate, readCodings, STREAM_CODINGS_MAX } from "./content
 import { type Batch, type Intake, jsonResponse, queuedResponse, tally } from "./intake.ts";
 import { type ChunkBounds, chunksOfLines, type LinesChunk, LineTooLong } from "./lines.ts";
 
-export const LINES_TYPES: readonly string[] = ["application/x-ndjson", "application/jsonl"];
-
 /** What the batcher makes an entry of at half its size, so that other requests find room beside it. */
 const CHUNK_LINES_MAX = 1000;
 const CHUNK_BYTES_MAX = 512 * 1024;

@@ -8,14 +8,14 @@ import { type AcceptedBody, parsePublishBody } from "@sekali/contract";
 import { RequestError, refusalProblem } from "../problem.ts";
 import type { Route } from "../route.ts";
 import { readBody } from "./body.ts";
-import { readContentType, unsupportedMediaType } from "./content-type.ts";
+import { readContentType } from "./content-type.ts";
 import { type Intake, jsonResponse, queuedResponse, readAck, tally } from "./intake.ts";
-import { type Arrives, LINES_TYPES, takeLines } from "./line-stream.ts";
+import { type Arrives, takeLines } from "./line-stream.ts";
+import { LINES_TYPES } from "./line-types.ts";
+import { ACCEPTED, notJson, PUBLISH } from "./publish-endpoint.ts";
 
 export class PublishRoute {
-  readonly routes: readonly Route[] = [
-    { method: "POST", path: "/publish", scope: "publish", handle: (request) => this.handle(request) },
-  ];
+  readonly routes: readonly Route[] = [{ ...PUBLISH, handle: (request) => this.handle(request) }];
   readonly #intake: Intake;
   readonly #arrives: Arrives;
 
@@ -50,8 +50,6 @@ export class PublishRoute {
   }
 }
 
-const ACCEPTED = ["application/json", ...LINES_TYPES];
-
 /** @throws RequestError 415 naming what is taken. */
 function formOf(header: string | null): "json" | "lines" {
   if (header === "application/json") return "json";
@@ -59,8 +57,4 @@ function formOf(header: string | null): "json" | "lines" {
   if (isUtf8 && LINES_TYPES.includes(type)) return "lines";
   if (isUtf8 && (type === "application/json" || /^application\/[a-z0-9.!#$&^_-]+\+json$/.test(type))) return "json";
   throw notJson(ACCEPTED);
-}
-
-function notJson(accepted: readonly string[]): RequestError {
-  return unsupportedMediaType("not-json", "Not JSON", accepted);
 }

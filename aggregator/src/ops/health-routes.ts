@@ -13,6 +13,7 @@ import type { Queue } from "../queue/port.ts";
 import type { Route } from "../route.ts";
 import type { EventStore } from "../store/port.ts";
 import type { Stuck } from "../worker/shard-worker.ts";
+import { SHOW_HEALTH, SHOW_READINESS } from "./health-endpoints.ts";
 
 /** Probes come from load balancers and people alike; Postgres is asked at most so often. */
 const PROBE_VALID_MS = 500;
@@ -28,8 +29,8 @@ export interface HealthParts {
 
 export class HealthRoutes {
   readonly routes: readonly Route[] = [
-    { method: "GET", path: "/healthz", scope: "anybody", handle: () => this.alive() },
-    { method: "GET", path: "/readyz", scope: "anybody", handle: () => this.ready() },
+    { ...SHOW_HEALTH, handle: () => this.alive() },
+    { ...SHOW_READINESS, handle: () => this.ready() },
   ];
   readonly #parts: HealthParts;
   #draining = false;

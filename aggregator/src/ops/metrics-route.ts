@@ -5,18 +5,16 @@
  */
 import Negotiator from "negotiator";
 import { type OpenMetricsContentType, openMetricsContentType, prometheusContentType, type Registry } from "prom-client";
-import { readParameters } from "../query/parameters.ts";
+import { NO_PARAMETERS, readParameters } from "../query/parameters.ts";
 import type { Route } from "../route.ts";
+import { SHOW_METRICS } from "./metrics-endpoint.ts";
 import type { SharedMetrics } from "./metrics-shared.ts";
 
-const NO_PARAMETERS = new Set<string>();
 /** The first is what a client gets that takes anything. */
 const OFFERED = ["text/plain; version=0.0.4", "application/openmetrics-text; version=1.0.0"];
 
 export class MetricsRoute {
-  readonly routes: readonly Route[] = [
-    { method: "GET", path: "/metrics", scope: "read", handle: (request) => this.handle(request) },
-  ];
+  readonly routes: readonly Route[] = [{ ...SHOW_METRICS, handle: (request) => this.handle(request) }];
   readonly #registry: Registry;
   readonly #shared: Pick<SharedMetrics, "refresh">;
 

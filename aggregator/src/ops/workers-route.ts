@@ -10,6 +10,7 @@ import type { Route } from "../route.ts";
 import type { EventStore } from "../store/port.ts";
 import type { LoopState } from "../worker/pool.ts";
 import type { Stuck } from "../worker/shard-worker.ts";
+import { SHOW_WORKERS } from "./workers-endpoint.ts";
 
 const VALID_MS = 500;
 
@@ -25,7 +26,7 @@ interface Standings {
 }
 
 export class WorkersRoute {
-  readonly routes: readonly Route[] = [{ method: "GET", path: "/workers", scope: "read", handle: () => this.handle() }];
+  readonly routes: readonly Route[] = [{ ...SHOW_WORKERS, handle: () => this.handle() }];
   readonly #store: Pick<EventStore, "tally">;
   readonly #queue: Pick<Queue, "heads">;
   readonly #workers: Workers;

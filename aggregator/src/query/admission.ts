@@ -4,7 +4,7 @@
  * their own, so that neither searches nor exports hold up those who look at the newest events.
  */
 import { type BulkheadPolicy, BulkheadRejectedError, bulkhead } from "cockatiel";
-import { RequestError } from "../problem.ts";
+import { type Problem, RequestError, STORE_AWAY } from "../problem.ts";
 import { TooSlow } from "../store/port.ts";
 
 const QUICK_MAX = 3;
@@ -22,6 +22,17 @@ export const STREAMS_MAX = 8;
 const RETRY_AFTER_S = 2;
 
 export type Effort = "quick" | "walk" | "stream";
+
+const BUSY = refusal("busy", "Busy", "As many queries are under way as may be. Repeat this one later.").problem;
+const NARROWER = refusal(
+  "too-slow",
+  "Too slow",
+  "The store could not find what fits in time. Narrow the query: by `topic`, by `since` and `until`, " +
+    "or ask for less with `limit`.",
+).problem;
+
+/** What all that is read through it may say. */
+export const READING_PROBLEMS: readonly Problem[] = [BUSY, NARROWER, STORE_AWAY];
 
 export class Admission {
   readonly #places = {
@@ -47,14 +58,9 @@ export class Admission {
       return await this.#places[effort].execute(work);
     } catch (error) {
       if (error instanceof BulkheadRejectedError) {
-        throw refusal("busy", "Busy", "As many queries are under way as may be. Repeat this one later.");
+        throw new RequestError(BUSY);
       }
-      if (error instanceof TooSlow) {
-        const detail =
-          "The store could not find what fits in time. Narrow the query: by `topic`, by `since` and `until`, " +
-          "or ask for less with `limit`.";
-        throw refusal("too-slow", "Too slow", detail);
-      }
+      if (error instanceof TooSlow) throw new RequestError(NARROWER);
       throw error;
     }
   }

@@ -8,14 +8,11 @@ import { eventIdFault, sourceFault, timestampFault, topicPatternFault } from "@s
 import type { Route } from "../route.ts";
 import type { AuditPlace, AuditReader, DuplicatesQuery } from "../store/audit-port.ts";
 import type { Admission, Effort } from "./admission.ts";
+import { LIST_DUPLICATES } from "./duplicates-endpoint.ts";
 import { decodeCursor, encodeCursor, nextLink, readLimit, readParameters, unacceptable } from "./parameters.ts";
 
-const PARAMETERS = new Set(["topic", "event_id", "source", "since", "until", "conflict", "limit", "cursor"]);
-
 export class DuplicatesRoute {
-  readonly routes: readonly Route[] = [
-    { method: "GET", path: "/duplicates", scope: "read", handle: (request) => this.handle(request) },
-  ];
+  readonly routes: readonly Route[] = [{ ...LIST_DUPLICATES, handle: (request) => this.handle(request) }];
   readonly #audit: Pick<AuditReader, "duplicates">;
   readonly #admission: Admission;
 
@@ -25,7 +22,7 @@ export class DuplicatesRoute {
   }
 
   async handle(request: Request): Promise<Response> {
-    const parameters = readParameters(request, PARAMETERS);
+    const parameters = readParameters(request, LIST_DUPLICATES.operation.query);
     const query = readQuery(parameters);
     const page = await this.#admission.run(effortOf(query), () => this.#audit.duplicates(query));
     const headers: Record<string, string> = { "content-type": "application/json" };

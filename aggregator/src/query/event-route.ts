@@ -7,19 +7,11 @@ import { RequestError } from "../problem.ts";
 import type { PathParameters, Route } from "../route.ts";
 import type { EventFinder, FoundEvent } from "../store/reader-port.ts";
 import type { Admission } from "./admission.ts";
+import { expiredProblem, SHOW_EVENT, UNKNOWN_EVENT } from "./event-endpoint.ts";
 import { readParameters, unacceptable } from "./parameters.ts";
 
-const NO_PARAMETERS: ReadonlySet<string> = new Set();
-
 export class EventRoute {
-  readonly routes: readonly Route[] = [
-    {
-      method: "GET",
-      path: "/events/:topic/:event_id",
-      scope: "read",
-      handle: (request, path) => this.handle(request, path),
-    },
-  ];
+  readonly routes: readonly Route[] = [{ ...SHOW_EVENT, handle: (request, path) => this.handle(request, path) }];
   readonly #finder: EventFinder;
   readonly #admission: Admission;
 
@@ -29,15 +21,12 @@ export class EventRoute {
   }
 
   async handle(request: Request, path: PathParameters): Promise<Response> {
-    readParameters(request, NO_PARAMETERS);
+    readParameters(request, SHOW_EVENT.operation.query);
     const topic = judged("topic", path["topic"] ?? "", topicFault);
     const eventId = judged("event_id", path["event_id"] ?? "", eventIdFault);
     // One more than is shown tells whether there are more.
     const found = await this.#admission.run("quick", () => this.#finder.find(topic, eventId, DUPLICATES_SHOWN_MAX + 1));
-    if (found === undefined) {
-      const detail = "No event of this topic and event_id has been stored.";
-      throw new RequestError({ status: 404, name: "unknown-event", title: "Unknown event", detail });
-    }
+    if (found === undefined) throw new RequestError(UNKNOWN_EVENT);
     const headers: Record<string, string> = { "content-type": "application/json" };
     // All of them, page by page, are the audit's to show.
     if (found.duplicates.length > DUPLICATES_SHOWN_MAX) {
@@ -56,8 +45,7 @@ function judged(name: string, value: string, faultOf: (value: string) => string 
 /** @throws RequestError 410 where only the identity is left. */
 function render({ fields, source, received_at, shard, seq, duplicates }: FoundEvent): string {
   if (fields === undefined || source === undefined) {
-    const detail = `The event was stored at ${received_at}; retention has taken it since. Its identity stays taken.`;
-    throw new RequestError({ status: 410, name: "expired", title: "Event has expired", detail });
+    throw new RequestError(expiredProblem(received_at));
   }
   const place = `"received_at":${JSON.stringify(received_at)},"shard":${shard},"seq":${seq}`;
   const stored = `{"verdict":"stored",${place},"source":${source}}`;

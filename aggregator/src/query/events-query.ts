@@ -6,6 +6,7 @@
  */
 import {
   eventIdFault,
+  instantFault,
   judgeText,
   LONE_SURROGATE_FAULT,
   NUL_FAULT,
@@ -17,14 +18,9 @@ import {
   topicFault,
   topicPatternFault,
 } from "@sekali/contract";
-import { targetOf } from "../request-target.ts";
 import type { EventFilter, EventsCursor, Order } from "../store/reader-port.ts";
+import { LIST_EVENTS, PAYLOAD } from "./events-endpoint.ts";
 import { decodeCursor, encodeCursor, readParameters, unacceptable } from "./parameters.ts";
-
-const PARAMETERS = ["topic", "source", "since", "until", "q", "order", "limit", "cursor"];
-const PAYLOAD = "payload.";
-/** RFC 3339 wants an offset: a bound without one would mean another instant to whoever lives elsewhere. */
-const OFFSET = /([Zz]|[+-]\d\d:\d\d)$/;
 
 export interface AskedEvents {
   readonly parameters: URLSearchParams;
@@ -35,9 +31,8 @@ export interface AskedEvents {
 
 /** @throws RequestError 422 naming the parameter that does not fit. */
 export function readEventsQuery(request: Request): AskedEvents {
-  const names = [...targetOf(request).searchParams.keys()];
-  const conditions = names.filter((name) => name.startsWith(PAYLOAD));
-  const parameters = readParameters(request, new Set([...PARAMETERS, ...conditions]));
+  const parameters = readParameters(request, LIST_EVENTS.operation.query);
+  const conditions = [...parameters.keys()].filter((name) => name.startsWith(PAYLOAD));
   if (conditions.length > PAYLOAD_CONDITIONS_MAX) {
     throw unacceptable(`There are more than ${PAYLOAD_CONDITIONS_MAX} query parameters \`payload.…\`.`);
   }
@@ -115,10 +110,6 @@ function isJson(text: string, depthMax: number): boolean {
   } catch {
     return false;
   }
-}
-
-function instantFault(text: string): string | undefined {
-  return timestampFault(text) ?? (OFFSET.test(text) ? undefined : "must have an offset: Z, or as in +07:00");
 }
 
 function orderFault(text: string): string | undefined {

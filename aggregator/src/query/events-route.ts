@@ -10,18 +10,15 @@ import { Unstorable } from "../store/port.ts";
 import type { EventFilter, EventReader, EventsPage, EventsQuery } from "../store/reader-port.ts";
 import type { Admission, Effort } from "./admission.ts";
 import type { EventStreams, ReadPage } from "./event-streams.ts";
+import { LIST_EVENTS, STREAM_ROWS_MAX } from "./events-endpoint.ts";
 import { type AskedEvents, readEventsQuery, writeEventsCursor } from "./events-query.ts";
 import { nextLink, readLimit, unacceptable } from "./parameters.ts";
 
 /** Named in an Accept header (RFC 9110 section 12.5.1), and not with q=0. JSON is what everybody else gets. */
 const NDJSON_ACCEPTED = /(?:^|,)\s*application\/x-ndjson\s*(?:;(?!\s*q=0(?:\.0*)?\s*(?:,|$))[^,]*)?(?:,|$)/i;
-/** As many rows as a number may safely be counted down from, and more than anybody waits for. */
-const STREAM_ROWS_MAX = 1_000_000_000;
 
 export class EventsRoute {
-  readonly routes: readonly Route[] = [
-    { method: "GET", path: "/events", scope: "read", handle: (request) => this.handle(request) },
-  ];
+  readonly routes: readonly Route[] = [{ ...LIST_EVENTS, handle: (request) => this.handle(request) }];
   readonly #reader: EventReader;
   readonly #admission: Admission;
   readonly #streams: EventStreams;

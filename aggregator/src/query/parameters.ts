@@ -5,18 +5,43 @@
  * that matched everything.
  */
 import { EVENTS_PAGE_DEFAULT, EVENTS_PAGE_MAX } from "@sekali/contract";
-import { RequestError } from "../problem.ts";
+import { type TSchema, Type } from "@sinclair/typebox";
+import type { Parameter, Parameters } from "../openapi/operation.ts";
+import { type Problem, RequestError } from "../problem.ts";
 import { targetOf } from "../request-target.ts";
 
-/** @throws RequestError 422 naming the parameter that is unknown or repeated. */
-export function readParameters(request: Request, known: ReadonlySet<string>): URLSearchParams {
+/**
+ * @param known what the endpoint describes: what is not described is not taken.
+ * @throws RequestError 422 naming the parameter that is unknown or repeated.
+ */
+export function readParameters(request: Request, known: Parameters): URLSearchParams {
   const parameters = targetOf(request).searchParams;
   for (const name of parameters.keys()) {
-    if (!known.has(name)) throw unacceptable(`There is no query parameter \`${name.slice(0, 64)}\`.`);
+    if (!isKnown(name, known)) throw unacceptable(`There is no query parameter \`${name.slice(0, 64)}\`.`);
     if (parameters.getAll(name).length > 1) throw unacceptable(`The query parameter \`${name}\` is there twice.`);
   }
   return parameters;
 }
+
+export const NO_PARAMETERS: Parameters = {};
+
+function isKnown(name: string, known: Parameters): boolean {
+  if (Object.hasOwn(known, name)) return true;
+  return Object.entries(known).some(([prefix, { isFamily }]) => isFamily === true && name.startsWith(prefix));
+}
+
+/** `limit` as `readLimit` judges it. */
+export function limitParameter(usual = EVENTS_PAGE_DEFAULT, schema: TSchema = PAGE_ROWS): Parameter {
+  return { schema, description: `At most so many of them; ${usual} unless given.`, example: Math.min(usual, 100) };
+}
+
+const PAGE_ROWS = Type.Integer({ minimum: 1, maximum: EVENTS_PAGE_MAX });
+
+/** `cursor` as `decodeCursor` judges it. */
+export const CURSOR: Parameter = {
+  schema: Type.String({ format: "sekali-cursor" }),
+  description: "Where a page begins. It comes from a `Link` header, and belongs to the filters that it stands beside.",
+};
 
 /** Rows of a page: `EVENTS_PAGE_DEFAULT` unless `text` says otherwise, at most `EVENTS_PAGE_MAX`. */
 export function readLimit(text: string | null): number {
@@ -59,6 +84,9 @@ export function nextLink(path: string, parameters: URLSearchParams, cursor: stri
   next.set("cursor", cursor);
   return `<${path}?${next}>; rel="next"`;
 }
+
+/** What `readParameters` and those who judge a value say, for example. */
+export const QUERY_REFUSED: Problem = unacceptable("There is no query parameter `topik`.").problem;
 
 export function unacceptable(detail: string): RequestError {
   return new RequestError({ status: 422, name: "unacceptable", title: "Query does not fit", detail });

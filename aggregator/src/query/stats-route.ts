@@ -10,6 +10,7 @@ import type { Route } from "../route.ts";
 import type { AuditReader, Resending } from "../store/audit-port.ts";
 import type { EventStore, TopicCount } from "../store/port.ts";
 import type { Stuck } from "../worker/shard-worker.ts";
+import { SHOW_STATS } from "./stats-endpoint.ts";
 
 /** Who resends changes slowly and takes some milliseconds to find out: not anew for each of many readers. */
 const RESENDING_KEPT_MS = 2000;
@@ -19,7 +20,7 @@ export interface StatsExtras {
 }
 
 export class StatsRoute {
-  readonly routes: readonly Route[] = [{ method: "GET", path: "/stats", scope: "read", handle: () => this.handle() }];
+  readonly routes: readonly Route[] = [{ ...SHOW_STATS, handle: () => this.handle() }];
   readonly #store: EventStore;
   readonly #queue: Queue;
   readonly #audit: Pick<AuditReader, "resending">;

@@ -16,13 +16,10 @@ import type { CountedTopic, TimeSpan, TopicReader } from "../store/reader-port.t
 import type { Admission } from "./admission.ts";
 import { decodeCursor, encodeCursor, nextLink, readLimit, readParameters, unacceptable } from "./parameters.ts";
 import { RateMeter } from "./rate-meter.ts";
-
-const PARAMETERS = new Set(["topic", "limit", "cursor"]);
+import { LIST_TOPICS } from "./topics-endpoint.ts";
 
 export class TopicsRoute {
-  readonly routes: readonly Route[] = [
-    { method: "GET", path: "/topics", scope: "read", handle: (request) => this.handle(request) },
-  ];
+  readonly routes: readonly Route[] = [{ ...LIST_TOPICS, handle: (request) => this.handle(request) }];
   readonly #reader: TopicReader;
   readonly #admission: Admission;
   readonly #meter = new RateMeter();
@@ -33,7 +30,7 @@ export class TopicsRoute {
   }
 
   async handle(request: Request): Promise<Response> {
-    const parameters = readParameters(request, PARAMETERS);
+    const parameters = readParameters(request, LIST_TOPICS.operation.query);
     const pattern = parameters.get("topic") ?? ">";
     const fault = topicPatternFault(pattern);
     if (fault !== undefined) throw unacceptable(`The query parameter \`topic\` ${fault}.`);

@@ -8,7 +8,7 @@
  */
 import { bulkhead, isBulkheadRejectedError } from "cockatiel";
 import type { Logger } from "../ops/log.ts";
-import { RequestError } from "../problem.ts";
+import { type Problem, RequestError, STORE_AWAY } from "../problem.ts";
 import { unacceptable } from "../query/parameters.ts";
 import type { SignalHub } from "../queue/signal-hub.ts";
 import type { Cursor, FeedPage, FeedStore } from "../store/feed-port.ts";
@@ -169,10 +169,24 @@ export class Followers {
 }
 
 function expired(): RequestError {
-  const detail =
-    "Retention has taken events that follow this cursor. `from=beginning` starts with the oldest there is.";
-  return new RequestError({ status: 410, name: "expired", title: "Events are gone", detail });
+  return new RequestError(EVENTS_GONE);
 }
+
+const EVENTS_GONE: Problem = {
+  status: 410,
+  name: "expired",
+  title: "Events are gone",
+  detail: "Retention has taken events that follow this cursor. `from=beginning` starts with the oldest there is.",
+};
+
+/** What finding a start, and following from there, may say; for example. */
+export const FOLLOWING_PROBLEMS: readonly Problem[] = [
+  unacceptable("`from` takes `now`, `beginning`, an RFC 3339 time, or the id of an event.").problem,
+  EVENTS_GONE,
+  crowded("As many follow at this process as may.").problem,
+  draining().problem,
+  STORE_AWAY,
+];
 
 function crowded(detail: string): RequestError {
   const headers = { "retry-after": "5" };

@@ -13,8 +13,8 @@ import { readParameters, unacceptable } from "../query/parameters.ts";
 import type { Route } from "../route.ts";
 import type { Followers } from "./followers.ts";
 import { readStart, type Start } from "./start.ts";
+import { SUBSCRIBE } from "./subscribe-endpoint.ts";
 
-const PARAMETERS = new Set(["topic", "from"]);
 const ALL_TOPICS = ">";
 const HEADERS = {
   "content-type": "text/event-stream",
@@ -24,9 +24,7 @@ const HEADERS = {
 };
 
 export class SubscribeRoute {
-  readonly routes: readonly Route[] = [
-    { method: "GET", path: "/subscribe", scope: "read", handle: (request) => this.#subscribe(request) },
-  ];
+  readonly routes: readonly Route[] = [{ ...SUBSCRIBE, handle: (request) => this.#subscribe(request) }];
   readonly #followers: Followers;
 
   constructor(followers: Followers) {
@@ -34,7 +32,7 @@ export class SubscribeRoute {
   }
 
   async #subscribe(request: Request): Promise<Response> {
-    const parameters = readParameters(request, PARAMETERS);
+    const parameters = readParameters(request, SUBSCRIBE.operation.query);
     const pattern = parameters.get("topic") ?? ALL_TOPICS;
     const fault = topicPatternFault(pattern);
     if (fault !== undefined) throw unacceptable(`The query parameter \`topic\` ${fault}.`);

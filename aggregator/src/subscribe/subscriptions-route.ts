@@ -18,22 +18,26 @@ import {
   DELIVERIES_MAX_DEFAULT,
   type SubscriptionBody,
   SubscriptionBodySchema,
+  SubscriptionNameSchema,
 } from "@sekali/contract";
 import { RequestError } from "../problem.ts";
-import { decodeCursor, encodeCursor, nextLink, readLimit, readParameters, unacceptable } from "../query/parameters.ts";
+import {
+  decodeCursor,
+  encodeCursor,
+  NO_PARAMETERS,
+  nextLink,
+  readLimit,
+  readParameters,
+  unacceptable,
+} from "../query/parameters.ts";
 import type { PathParameters, Route } from "../route.ts";
 import type { Lease, LeasedEvent, SubscriptionDefinition, SubscriptionState } from "../store/subscription-port.ts";
 import { readJson } from "./json-body.ts";
 import { readStart } from "./start.ts";
 import { NoSuchSubscription, type Subscriptions } from "./subscriptions.ts";
+import * as endpoints from "./subscriptions-endpoints.ts";
 
-const NAME = /^[A-Za-z0-9._-]{1,64}$/;
-const NOTHING_KNOWN = new Set<string>();
-const NEXT_PARAMETERS = new Set(["max", "wait"]);
-const PAGE_PARAMETERS = new Set(["limit", "cursor"]);
-const EVENTS_DEFAULT = 100;
-const EVENTS_MAX = 1000;
-const WAIT_S_MAX = 30;
+const NAME = new RegExp(SubscriptionNameSchema.pattern ?? "");
 const ACK_ID = /^(\d{1,4})-(\d{1,16})-(\d{1,5})$/;
 const JSON_HEADERS = { "content-type": "application/json" };
 
@@ -53,51 +57,30 @@ export class SubscriptionsRoute {
         }
       };
     };
-    const path = "/subscriptions/:name";
     this.routes = [
-      { method: "GET", path: "/subscriptions", scope: "read", handle: (request) => this.#list(request) },
-      { method: "GET", path, scope: "read", handle: named((request, name) => this.#show(request, name)) },
-      { method: "PUT", path, scope: "admin", handle: named((request, name) => this.#make(request, name)) },
-      { method: "DELETE", path, scope: "admin", handle: named((request, name) => this.#remove(request, name)) },
-      {
-        method: "GET",
-        path: `${path}/next`,
-        scope: "read",
-        handle: named((request, name) => this.#next(request, name)),
-      },
-      {
-        method: "POST",
-        path: `${path}/ack`,
-        scope: "read",
-        handle: named((request, name) => this.#answer(request, name, true)),
-      },
-      {
-        method: "POST",
-        path: `${path}/nack`,
-        scope: "read",
-        handle: named((request, name) => this.#answer(request, name, false)),
-      },
-      {
-        method: "GET",
-        path: `${path}/dead-letters`,
-        scope: "read",
-        handle: named((request, name) => this.#letters(request, name)),
-      },
+      { ...endpoints.LIST_SUBSCRIPTIONS, handle: (request) => this.#list(request) },
+      { ...endpoints.SHOW_SUBSCRIPTION, handle: named((request, name) => this.#show(request, name)) },
+      { ...endpoints.MAKE_SUBSCRIPTION, handle: named((request, name) => this.#make(request, name)) },
+      { ...endpoints.REMOVE_SUBSCRIPTION, handle: named((request, name) => this.#remove(request, name)) },
+      { ...endpoints.NEXT_EVENTS, handle: named((request, name) => this.#next(request, name)) },
+      { ...endpoints.ACKNOWLEDGE_EVENTS, handle: named((request, name) => this.#answer(request, name, true)) },
+      { ...endpoints.RETURN_EVENTS, handle: named((request, name) => this.#answer(request, name, false)) },
+      { ...endpoints.LIST_UNDELIVERED, handle: named((request, name) => this.#letters(request, name)) },
     ];
   }
 
   async #list(request: Request): Promise<Response> {
-    readParameters(request, NOTHING_KNOWN);
+    readParameters(request, NO_PARAMETERS);
     return Response.json(await this.#subscriptions.states());
   }
 
   async #show(request: Request, name: string): Promise<Response> {
-    readParameters(request, NOTHING_KNOWN);
+    readParameters(request, NO_PARAMETERS);
     return Response.json(await this.#subscriptions.state(name));
   }
 
   async #make(request: Request, name: string): Promise<Response> {
-    readParameters(request, NOTHING_KNOWN);
+    readParameters(request, NO_PARAMETERS);
     const body = await readJson<SubscriptionBody>(request, SubscriptionBodySchema);
     const definition: SubscriptionDefinition = {
       name,
@@ -112,15 +95,15 @@ export class SubscriptionsRoute {
   }
 
   async #remove(request: Request, name: string): Promise<Response> {
-    readParameters(request, NOTHING_KNOWN);
+    readParameters(request, NO_PARAMETERS);
     await this.#subscriptions.remove(name);
     return new Response(null, { status: 204 });
   }
 
   async #next(request: Request, name: string): Promise<Response> {
-    const parameters = readParameters(request, NEXT_PARAMETERS);
-    const max = readWhole(parameters, "max", EVENTS_DEFAULT, 1, EVENTS_MAX);
-    const waitS = readWhole(parameters, "wait", 0, 0, WAIT_S_MAX);
+    const parameters = readParameters(request, endpoints.NEXT_EVENTS.operation.query);
+    const max = readWhole(parameters, "max", endpoints.EVENTS_DEFAULT, 1, endpoints.EVENTS_MAX);
+    const waitS = readWhole(parameters, "wait", 0, 0, endpoints.WAIT_S_MAX);
     // Leases are taken by this: a question for the headers alone must not take any.
     if (request.method === "HEAD") return new Response(null, { headers: JSON_HEADERS });
     const { events } = await this.#subscriptions.next(name, max, waitS * 1000, request.signal);
@@ -128,7 +111,7 @@ export class SubscriptionsRoute {
   }
 
   async #answer(request: Request, name: string, isDone: boolean): Promise<Response> {
-    readParameters(request, NOTHING_KNOWN);
+    readParameters(request, NO_PARAMETERS);
     const { ack_ids } = await readJson<AckBody>(request, AckBodySchema);
     const leases = ack_ids.map(decodeAckId);
     const held = new Set((await this.#subscriptions.answer(name, leases, isDone)).map(encodeAckId));
@@ -137,7 +120,7 @@ export class SubscriptionsRoute {
   }
 
   async #letters(request: Request, name: string): Promise<Response> {
-    const parameters = readParameters(request, PAGE_PARAMETERS);
+    const parameters = readParameters(request, endpoints.LIST_UNDELIVERED.operation.query);
     const limit = readLimit(parameters.get("limit"));
     const text = parameters.get("cursor");
     const [shard, seq] = text === null ? [] : decodeCursor(text, [wholeFault, wholeFault]).map(Number);
@@ -155,7 +138,7 @@ export class SubscriptionsRoute {
 function readName(parameters: PathParameters): string {
   const name = parameters["name"] ?? "";
   if (NAME.test(name)) return name;
-  throw unacceptable("A subscription's name has 1 to 64 characters: letters, digits, dot, underscore and hyphen.");
+  throw new RequestError(endpoints.NAME_REFUSED);
 }
 
 function readWhole(from: URLSearchParams, name: string, usual: number, least: number, most: number): number {
@@ -195,13 +178,9 @@ function isSame(a: SubscriptionDefinition, b: SubscriptionDefinition): boolean {
 }
 
 function missing(name: string): RequestError {
-  const detail = `There is no subscription ${name}. PUT makes one.`;
-  return new RequestError({ status: 404, name: "no-such-subscription", title: "No such subscription", detail });
+  return new RequestError(endpoints.missingProblem(name));
 }
 
-function conflicting({ name, topic, ack_timeout_s, deliveries_max }: SubscriptionState): RequestError {
-  const detail =
-    `${name} is there with another definition: topic ${topic}, ack_timeout_s ${ack_timeout_s}, deliveries_max ` +
-    `${deliveries_max}, or another start. DELETE it first, or take another name.`;
-  return new RequestError({ status: 409, name: "subscription-differs", title: "Another definition", detail });
+function conflicting(state: SubscriptionState): RequestError {
+  return new RequestError(endpoints.differentProblem(state));
 }

@@ -107,7 +107,7 @@ export class Subscriptions {
   }
 }
 
-function tooMany(detail: string): RequestError {
+export function tooMany(detail: string): RequestError {
   return new RequestError({
     status: 503,
     name: "overloaded",

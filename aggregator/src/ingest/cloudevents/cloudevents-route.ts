@@ -8,17 +8,14 @@ import { NAMED_ERRORS_MAX, type ProblemPlace, parsePublishBody, type RefusedBody
 import { RequestError, refusalProblem } from "../../problem.ts";
 import type { Route } from "../../route.ts";
 import { readBody } from "../body.ts";
-import { readContentType, unsupportedMediaType } from "../content-type.ts";
+import { readContentType } from "../content-type.ts";
 import { type Batch, type Intake, jsonResponse, queuedResponse, readAck, tally } from "../intake.ts";
+import { malformed, noCloudEvent, SEND_CLOUDEVENTS, unfitting } from "./cloudevents-endpoint.ts";
 import { type Attributes, cloudEventFaults, mapCloudEvent, pointerInCloudEvent } from "./mapping.ts";
 import { BATCHED, decodeText, NotReadable, readBatch, readBinary, readStructured, STRUCTURED } from "./modes.ts";
 
-const ACCEPTED = [STRUCTURED, BATCHED];
-
 export class CloudEventsRoute {
-  readonly routes: readonly Route[] = [
-    { method: "POST", path: "/cloudevents", scope: "publish", handle: (request) => this.handle(request) },
-  ];
+  readonly routes: readonly Route[] = [{ ...SEND_CLOUDEVENTS, handle: (request) => this.handle(request) }];
   readonly #intake: Intake;
 
   constructor(intake: Intake) {
@@ -39,7 +36,7 @@ export class CloudEventsRoute {
   #map(cloudEvents: readonly (Attributes | undefined)[], isBatch: boolean): Batch {
     const place = (index: number) => (isBatch ? `/${index}` : "");
     const faults = cloudEvents.flatMap((attributes, index) => faultsAt(place(index), attributes));
-    if (faults.length > 0) throw unacceptable(faults);
+    if (faults.length > 0) throw new RequestError(unfitting(faults.slice(0, NAMED_ERRORS_MAX)));
     const arrival = new Date();
     const events = cloudEvents.map((attributes) => mapCloudEvent(attributes ?? new Map(), arrival));
     const parsed = parsePublishBody(Buffer.from(JSON.stringify(events)), this.#intake.limits);
@@ -58,7 +55,7 @@ function modeOf(headers: Headers): Mode {
   if (isUtf8 && type === BATCHED) return "batched";
   // The prefix belongs to structured modes, whatever their format (HTTP binding, section 3).
   if (!type.startsWith("application/cloudevents") && headers.has("ce-id")) return "binary";
-  throw unsupportedMediaType("no-cloudevent", "No CloudEvent", ACCEPTED);
+  throw noCloudEvent();
 }
 
 function readMode(mode: Mode, headers: Headers, body: Uint8Array): readonly (Attributes | undefined)[] {
@@ -67,23 +64,13 @@ function readMode(mode: Mode, headers: Headers, body: Uint8Array): readonly (Att
     return mode === "batched" ? readBatch(decodeText(body)) : [readStructured(decodeText(body))];
   } catch (error) {
     if (!(error instanceof NotReadable)) throw error;
-    throw new RequestError({ status: 400, name: "malformed", title: "Malformed body", detail: error.message });
+    throw new RequestError(malformed(error.message));
   }
 }
 
 function faultsAt(place: string, attributes: Attributes | undefined): ProblemPlace[] {
   if (attributes === undefined) return [{ pointer: place, detail: "must be a CloudEvent, which is an object" }];
   return cloudEventFaults(attributes).map(({ pointer, detail }) => ({ pointer: place + pointer, detail }));
-}
-
-function unacceptable(errors: readonly ProblemPlace[]): RequestError {
-  return new RequestError({
-    status: 422,
-    name: "unacceptable",
-    title: "CloudEvents do not fit",
-    detail: "The body does not fit CloudEvents 1.0.",
-    errors: errors.slice(0, NAMED_ERRORS_MAX),
-  });
 }
 
 /** The contract speaks of events in an array; the caller knows CloudEvents. */

@@ -15,7 +15,7 @@ import type { RequestObserver } from "../../ops/observers.ts";
 import { problemOf, RequestError, reasonOf } from "../../problem.ts";
 import type { Route } from "../../route.ts";
 import { readBody } from "../body.ts";
-import { readContentType, unsupportedMediaType } from "../content-type.ts";
+import { readContentType } from "../content-type.ts";
 import type { Intake } from "../intake.ts";
 import {
   decodeRequest,
@@ -28,6 +28,7 @@ import {
 } from "./codec.ts";
 import type { ExportLogsServiceRequest } from "./generated/opentelemetry/proto/collector/logs/v1/logs_service_pb.js";
 import { type MappedRecord, type MappingSettings, RecordMapper } from "./mapping.ts";
+import { badData, notOtlp, SEND_OTLP_LOGS, tooLarge } from "./otlp-logs-endpoint.ts";
 
 /**
  * Each record carries its resource's and its scope's attributes, so the text of a request's events may be larger than
@@ -49,9 +50,7 @@ interface Judged {
 }
 
 export class OtlpLogsRoute {
-  readonly routes: readonly Route[] = [
-    { method: "POST", path: "/v1/logs", scope: "publish", handle: (request) => this.handle(request) },
-  ];
+  readonly routes: readonly Route[] = [{ ...SEND_OTLP_LOGS, handle: (request) => this.handle(request) }];
   readonly #intake: Intake;
   readonly #settings: MappingSettings;
   readonly #observer: Pick<RequestObserver, "refused">;
@@ -82,7 +81,7 @@ export class OtlpLogsRoute {
     this.#rejectCrowded(judged);
     const message = describePlaces(judged.rejected);
     if (judged.events.length === 0 && judged.rejectedCount > 0) {
-      throw badData(`None of the log records can be kept: ${message}`);
+      throw new RequestError(badData(`None of the log records can be kept: ${message}`));
     }
     await Promise.all(this.#batches(judged).map((batch) => this.#intake.queue(batch, "otlp")));
     return exportResponse(encoding, judged.rejectedCount, message);
@@ -97,9 +96,8 @@ export class OtlpLogsRoute {
       const text = JSON.stringify(event);
       characters += text.length;
       if (characters > charactersMax) {
-        throw tooLarge(
-          `With their resources, these records come to more than ${charactersMax} characters; send fewer.`,
-        );
+        const detail = `With their resources, these records come to more than ${charactersMax} characters; send fewer.`;
+        throw new RequestError(tooLarge(detail));
       }
       const parsed = parseEventLine(Buffer.from(text));
       if (parsed.ok) {
@@ -167,9 +165,10 @@ function decode(bytes: Uint8Array, encoding: Encoding, bytesMax: number): Export
     return decodeRequest(bytes, encoding, messagesMax);
   } catch (error) {
     if (error instanceof TooManyMessages) {
-      throw tooLarge(`A request may hold at most ${messagesMax} records, attributes and values together; send fewer.`);
+      const detail = `A request may hold at most ${messagesMax} records, attributes and values together; send fewer.`;
+      throw new RequestError(tooLarge(detail));
     }
-    throw badData(`The body is no ExportLogsServiceRequest in ${MEDIA_TYPES[encoding]}.`);
+    throw new RequestError(badData(`The body is no ExportLogsServiceRequest in ${MEDIA_TYPES[encoding]}.`));
   }
 }
 
@@ -178,13 +177,5 @@ function encodingOf(header: string | null): Encoding {
   const { type, isUtf8 } = readContentType(header);
   if (type === MEDIA_TYPES.protobuf) return "protobuf";
   if (type === MEDIA_TYPES.json && isUtf8) return "json";
-  throw unsupportedMediaType("not-otlp", "Not OTLP", [MEDIA_TYPES.protobuf, MEDIA_TYPES.json]);
-}
-
-function badData(detail: string): RequestError {
-  return new RequestError({ status: 400, name: "malformed", title: "Bad data", detail });
-}
-
-function tooLarge(detail: string): RequestError {
-  return new RequestError({ status: 413, name: "body-too-large", title: "Too large", detail });
+  throw notOtlp();
 }

@@ -1,0 +1,65 @@
+/** What the document says of the service as a whole, and what all routes share. */
+import type { InfoObject, SecuritySchemeObject } from "openapi3-ts/oas31";
+import { INTERNAL, type Problem } from "../problem.ts";
+
+export const ABOUT: Omit<InfoObject, "version"> & { readonly summary: string } = {
+  title: "Sekali",
+  summary: "Takes events at least once, keeps each of them exactly once, and can prove the count.",
+  description: [
+    "An event is `{topic, event_id, timestamp, source, payload}`; `(topic, event_id)` is its identity. Whatever comes",
+    "under an identity that is stored is a duplicate: it is dropped and counted.",
+    "",
+    "**Repeating a request is always safe.** A 503 does not mean that nothing was stored: send the same events again,",
+    "with the same ids, after `Retry-After`.",
+    "",
+    "**Errors** are problems (RFC 9457, `application/problem+json`). Of a body they name each place that does not fit,",
+    "as a JSON pointer. Query parameters that are unknown, or there twice, are refused with 422.",
+    "",
+    "**Keys** are asked for where the service runs with `ACCESS=keys`: as a bearer token, or as the password of basic",
+    "authentication. With `ACCESS=open` none is needed, and none is looked at.",
+    "",
+    "**Methods.** HEAD is answered wherever GET is, and OPTIONS everywhere; any other method of a known path is a 405",
+    "whose `Allow` says what the path takes. An unknown path is a 404.",
+    "",
+    '**Pages** follow each other by `Link: <…>; rel="next"`. Follow it as it is; its `cursor` is opaque.',
+    "",
+    "Formats named `sekali-…` say a little more than the patterns beside them: a date must exist in the calendar, and",
+    "a cursor must be one of this installation. Of numbers, the text is judged: at most 1,000 digits, and exponents up",
+    "to ±308.",
+  ].join("\n"),
+  license: { name: "MIT", identifier: "MIT" },
+};
+
+export const SECURITY_SCHEMES = {
+  bearer: { type: "http", scheme: "bearer", description: "`Authorization: Bearer KEY`, where `ACCESS=keys`." },
+  basic: {
+    type: "http",
+    scheme: "basic",
+    description: "The key as the password, with any user name: for clients that can send nothing else.",
+  },
+} as const satisfies Record<string, SecuritySchemeObject>;
+
+/** By the name of the response in the document. All but the last are those of routes that ask for a key. */
+export const SHARED_PROBLEMS: Readonly<Record<string, Problem>> = {
+  KeyNeeded: {
+    status: 401,
+    name: "unauthorized",
+    title: "A key is needed",
+    detail: "There is no such key, or it was revoked, or it has expired.",
+    headers: { "www-authenticate": 'Bearer realm="sekali"' },
+  },
+  KeyNotGoodForThis: {
+    status: 403,
+    name: "scope-missing",
+    title: "The key is not good for this",
+    detail: "This needs a key with the scope admin; that of web-frontend are publish.",
+  },
+  QuotaExceeded: {
+    status: 429,
+    name: "quota-exceeded",
+    title: "Quota exceeded",
+    detail: "The key's quota is used up for the moment. Nothing of this request was stored.",
+    headers: { "retry-after": "1" },
+  },
+  InternalError: INTERNAL,
+};

@@ -1,0 +1,37 @@
+/** What `components.schemas` names: generated clients have a type of each of these names. */
+import * as contract from "@sekali/contract";
+import type { TSchema } from "@sinclair/typebox";
+
+export const NAMED_SCHEMAS: Readonly<Record<string, TSchema>> = {
+  Event: contract.EventSchema,
+  Topic: contract.TopicSchema,
+  TopicPattern: contract.TopicPatternSchema,
+  EventId: contract.EventIdSchema,
+  Timestamp: contract.TimestampSchema,
+  Source: contract.SourceSchema,
+  Payload: contract.PayloadSchema,
+  PublishReply: contract.PublishReplySchema,
+  StoredReply: contract.StoredReplySchema,
+  StoredLinesReply: contract.StoredLinesReplySchema,
+  StoredVerdict: contract.StoredVerdictSchema,
+  StatsReply: contract.StatsReplySchema,
+  StuckShard: contract.StuckShardSchema,
+  EventRecord: contract.EventRecordSchema,
+  EventDetail: contract.EventDetailSchema,
+  Delivery: contract.DeliverySchema,
+  TopicRecord: contract.TopicRecordSchema,
+  DuplicateRecord: contract.DuplicateRecordSchema,
+  DeadLetter: contract.DeadLetterSchema,
+  Subscription: contract.SubscriptionStateSchema,
+  SubscriptionBody: contract.SubscriptionBodySchema,
+  NextReply: contract.NextReplySchema,
+  AckBody: contract.AckBodySchema,
+  AckReply: contract.AckReplySchema,
+  NackReply: contract.NackReplySchema,
+  Undelivered: contract.UndeliveredSchema,
+  HealthReply: contract.HealthReplySchema,
+  ReadinessReply: contract.ReadinessReplySchema,
+  WorkersReply: contract.WorkersReplySchema,
+  Problem: contract.ProblemSchema,
+  ProblemPlace: contract.ProblemPlaceSchema,
+};
