@@ -265,7 +265,7 @@ class Parts implements Service {
       ...publish.routes,
       ...new CloudEventsRoute(intake).routes,
       ...new OtlpLogsRoute(intake, { topicTemplate: otlpTopic, identity: otlpIdentity }, this.#metrics).routes,
-      ...new DeadLetterRoutes(new PostgresDeadLetterStore(this.#api), this.#batcher, publish).routes,
+      ...new DeadLetterRoutes(new PostgresDeadLetterStore(this.#api), intake, publish).routes,
       ...new EventsRoute(reader, admission, new EventStreams(this.#log)).routes,
       ...new EventRoute(reader, admission).routes,
       ...new TopicsRoute(reader, admission).routes,

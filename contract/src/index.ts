@@ -35,4 +35,11 @@ export * from "./report.ts";
 export * from "./simulation.ts";
 export * from "./subscription.ts";
 export { instantFault, timestampFault } from "./timestamp.ts";
-export { compileTopicPattern, isWildcard, topicPatternFault } from "./topic-pattern.ts";
+export {
+  compileTopicPattern,
+  compileTopicPatterns,
+  coversTopicPattern,
+  intersectTopicPatterns,
+  isWildcard,
+  topicPatternFault,
+} from "./topic-pattern.ts";

@@ -22,6 +22,36 @@ export function topicPatternFault(pattern: string): string | undefined {
   return topicFault(tokens.map((token) => (isWildcard(token) ? "x" : token)).join("."));
 }
 
+/** @param patterns without fault. @returns whether one of them matches a topic. */
+export function compileTopicPatterns(patterns: readonly string[]): (topic: string) => boolean {
+  const matchers = patterns.map(compileTopicPattern);
+  return (topic) => matchers.some((matches) => matches(topic));
+}
+
+/**
+ * @param a, b without fault.
+ * @returns the pattern of the topics that both match, or undefined where there is none: that of `user.*` and `*.auth`
+ * is `user.auth`.
+ */
+export function intersectTopicPatterns(a: string, b: string): string | undefined {
+  const [left, right] = [a.split("."), b.split(".")];
+  const both: string[] = [];
+  for (let index = 0; ; index += 1) {
+    const [one, other] = [left[index], right[index]];
+    if (one === undefined || other === undefined) return one === other ? both.join(".") : undefined;
+    // Whatever the other one still asks for: at least this token.
+    if (one === ">") return [...both, ...right.slice(index)].join(".");
+    if (other === ">") return [...both, ...left.slice(index)].join(".");
+    if (one !== other && one !== "*" && other !== "*") return undefined;
+    both.push(one === "*" ? other : one);
+  }
+}
+
+/** Whether every topic that `narrow` matches is matched by `wide` too. A set of topics is written in one way only. */
+export function coversTopicPattern(wide: string, narrow: string): boolean {
+  return intersectTopicPatterns(wide, narrow) === narrow;
+}
+
 /** @param pattern one that has no fault. */
 export function compileTopicPattern(pattern: string): (topic: string) => boolean {
   if (!isWildcard(pattern)) return (topic) => topic === pattern;

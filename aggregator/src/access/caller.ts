@@ -1,5 +1,5 @@
 /** Who asks: what a route may know of the caller, and which topics are the caller's. */
-import { compileTopicPattern } from "@sekali/contract";
+import { compileTopicPatterns } from "@sekali/contract";
 
 export interface Caller {
   /** The key's name; undefined where nobody is asked for one. */
@@ -36,12 +36,12 @@ const REMEMBERED_MAX = 10_000;
 
 /** @param patterns without fault. @returns whether one of them matches; it remembers its answers. */
 export function compileTopics(patterns: readonly string[]): (topic: string) => boolean {
-  const matchers = patterns.map(compileTopicPattern);
+  const matches = compileTopicPatterns(patterns);
   const remembered = new Map<string, boolean>();
   return (topic) => {
     const known = remembered.get(topic);
     if (known !== undefined) return known;
-    const allows = matchers.some((matches) => matches(topic));
+    const allows = matches(topic);
     if (remembered.size >= REMEMBERED_MAX) remembered.clear();
     remembered.set(topic, allows);
     return allows;

@@ -68,12 +68,17 @@ function entitled(key: Key, scope: Exclude<Scope, "anybody">): Key {
   });
 }
 
+/** For what goes on for longer than most. @throws RequestError 401 where the caller's key has ended since. */
+export function requireGood({ ended }: Caller): void {
+  if (ended?.aborted) throw unknownKey();
+}
+
 function unknownKey(): RequestError {
   const detail = "There is no such key, or it was revoked, or it has expired.";
   return unauthorized(detail, ', error="invalid_token"');
 }
 
-export function unauthorized(detail: string, error = ""): RequestError {
+function unauthorized(detail: string, error = ""): RequestError {
   return new RequestError({
     status: 401,
     name: "unauthorized",

@@ -6,8 +6,9 @@
  * open, and replaying it again is as safe as any repeated publish: identities are stored once (P2). The letter itself
  * stays counted as dead for ever (P3).
  */
-import type { AcceptedBody } from "@sekali/contract";
 import { timestampFault } from "@sekali/contract";
+import type { Caller } from "../access/caller.ts";
+import { requireAllTopics } from "../access/covered.ts";
 import { RequestError } from "../problem.ts";
 import {
   decodeCursor,
@@ -18,9 +19,8 @@ import {
   readParameters,
   unacceptable,
 } from "../query/parameters.ts";
-import type { PathParameters, Route } from "../route.ts";
+import type { Endpoint, PathParameters, Route } from "../route.ts";
 import type { DeadLetterDetail, DeadLetterName, DeadLetterStore, DeadLettersQuery } from "../store/dead-letter-port.ts";
-import type { Batcher } from "./batcher.ts";
 import {
   DELETE_DEAD_LETTER,
   LIST_DEAD_LETTERS,
@@ -30,22 +30,23 @@ import {
   SHOW_DEAD_LETTER,
   UNKNOWN_LETTER,
 } from "./dead-letter-endpoints.ts";
+import type { AdmittedBatch, Intake } from "./intake.ts";
 import type { PublishRoute } from "./publish-route.ts";
 
 export class DeadLetterRoutes {
   readonly routes: readonly Route[] = [
-    { ...LIST_DEAD_LETTERS, handle: (request) => this.list(request) },
-    { ...SHOW_DEAD_LETTER, handle: (request, parameters) => this.show(request, parameters) },
-    { ...REPLAY_DEAD_LETTER, handle: (request, parameters) => this.replay(request, parameters) },
-    { ...DELETE_DEAD_LETTER, handle: (request, parameters) => this.delete(request, parameters) },
+    ofAllTopics(LIST_DEAD_LETTERS, (request) => this.list(request)),
+    ofAllTopics(SHOW_DEAD_LETTER, (request, parameters) => this.show(request, parameters)),
+    ofAllTopics(REPLAY_DEAD_LETTER, (...asked) => this.replay(...asked)),
+    ofAllTopics(DELETE_DEAD_LETTER, (request, parameters) => this.delete(request, parameters)),
   ];
   readonly #store: DeadLetterStore;
-  readonly #batcher: Pick<Batcher, "submit">;
+  readonly #intake: Pick<Intake, "queue">;
   readonly #publish: Pick<PublishRoute, "read" | "judge">;
 
-  constructor(store: DeadLetterStore, batcher: Pick<Batcher, "submit">, publish: Pick<PublishRoute, "read" | "judge">) {
+  constructor(store: DeadLetterStore, intake: Pick<Intake, "queue">, publish: Pick<PublishRoute, "read" | "judge">) {
     this.#store = store;
-    this.#batcher = batcher;
+    this.#intake = intake;
     this.#publish = publish;
   }
 
@@ -63,15 +64,15 @@ export class DeadLetterRoutes {
     return Response.json({ ...record, ...(raw !== undefined && showRaw(raw)) });
   }
 
-  async replay(request: Request, parameters: PathParameters): Promise<Response> {
+  async replay(request: Request, parameters: PathParameters, caller: Caller): Promise<Response> {
     readParameters(request, NO_PARAMETERS);
     const name = readName(parameters);
     const { record, raw } = await this.#find(name);
     if (raw === undefined || record.state !== "kept") throw resolved(record.state);
-    const body = hasBody(request) ? await this.#publish.read(request) : this.#publish.judge(raw);
+    const body = hasBody(request) ? await this.#publish.read(request, caller) : this.#publish.judge(raw, caller);
     requireRoom(body, record.deliveries);
     const count = body.events.length;
-    await this.#batcher.submit(body.text, count, "replay");
+    await this.#intake.queue(body, "replay");
     // Who resolves it in the same moment changes nothing of what was published.
     await this.#store.resolve(name, "replayed");
     return Response.json({ status: "queued", count });
@@ -93,6 +94,17 @@ export class DeadLetterRoutes {
     if (found === undefined) throw missing();
     return found;
   }
+}
+
+/** What died may be of any topic, or of none that can be read: whoever looks must be good for all of them. */
+function ofAllTopics(endpoint: Endpoint, handle: Route["handle"]): Route {
+  return {
+    ...endpoint,
+    handle(request, parameters, caller) {
+      requireAllTopics(caller, "A dead letter");
+      return handle(request, parameters, caller);
+    },
+  };
 }
 
 function readName({ shard = "", seq = "" }: PathParameters): DeadLetterName {
@@ -134,7 +146,7 @@ function hasBody(request: Request): boolean {
 }
 
 /** A replay stands for the deliveries that died, and smuggles in no others. */
-function requireRoom({ events }: AcceptedBody, deliveries: number): void {
+function requireRoom({ events }: AdmittedBatch, deliveries: number): void {
   if (events.length >= 1 && events.length <= deliveries) return;
   throw new RequestError(roomProblem(deliveries, events.length));
 }

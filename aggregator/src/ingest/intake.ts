@@ -1,5 +1,6 @@
 /**
- * What all ways in share once they have events: room for their topics, the batcher, and the verdicts.
+ * What all ways in share once they have events: whether their topics are the caller's and have room, the batcher, and
+ * the verdicts.
  *
  * A way in turns requests into the contract's JSON text, in whatever form they came; from here on nobody knows the
  * difference. So each way is bounded, acknowledged and counted alike (P1 to P6).
@@ -13,6 +14,9 @@ import {
   TOPICS_MAX_DEFAULT,
 } from "@sekali/contract";
 import { Type } from "@sinclair/typebox";
+import type { Caller } from "../access/caller.ts";
+import { notCovered } from "../access/covered.ts";
+import { requireGood } from "../access/gate.ts";
 import type { Parameters } from "../openapi/operation.ts";
 import type { Way } from "../ops/observers.ts";
 import { OVERLOADED, type Problem, QUEUE_AWAY, RequestError } from "../problem.ts";
@@ -24,6 +28,10 @@ import type { Verdicts } from "./verdicts.ts";
  * Longer than Postgres may take to come back (P5 promises 15 s only after its return), shorter than HTTP clients wait.
  */
 const STORED_DEADLINE_MS = 15_000;
+
+export const FOREIGN_TOPIC = "is not a topic of this key";
+export const CROWDED_TOPIC = "is a new topic, and there is no room for it";
+const NONE: ReadonlySet<string> = new Set();
 
 /** Of one request, or of one chunk of a stream. */
 export interface IntakeLimits {
@@ -37,13 +45,37 @@ export interface Batch {
   readonly text: string;
 }
 
+/** A batch of topics that are the caller's and have room. Only `admit` makes one, and nothing else can be queued. */
+class AdmittedBatch implements Batch {
+  readonly events: readonly Identified[];
+  readonly text: string;
+  readonly #caller: Caller;
+
+  constructor({ events, text }: Batch, caller: Caller) {
+    this.events = events;
+    this.text = text;
+    this.#caller = caller;
+  }
+
+  get caller(): Caller {
+    return this.#caller;
+  }
+}
+
+export type { AdmittedBatch };
+
 export class Intake {
   readonly limits: IntakeLimits;
-  readonly #batcher: Batcher;
-  readonly #verdicts: Verdicts;
-  readonly #topics: TopicRegistry;
+  readonly #batcher: Pick<Batcher, "submit">;
+  readonly #verdicts: Pick<Verdicts, "of">;
+  readonly #topics: Pick<TopicRegistry, "admit" | "topicsMax">;
 
-  constructor(batcher: Batcher, verdicts: Verdicts, topics: TopicRegistry, limits: IntakeLimits) {
+  constructor(
+    batcher: Pick<Batcher, "submit">,
+    verdicts: Pick<Verdicts, "of">,
+    topics: Pick<TopicRegistry, "admit" | "topicsMax">,
+    limits: IntakeLimits,
+  ) {
     this.limits = limits;
     this.#batcher = batcher;
     this.#verdicts = verdicts;
@@ -51,20 +83,31 @@ export class Intake {
   }
 
   /**
-   * Lets the topics of the events in, all or none.
+   * Lets a batch in, if all its topics are the caller's and have room; else none of it.
    *
    * @param pointerOf an event's place in the request, by its index.
    * @param field the topic's name there.
-   * @throws RequestError 422 naming the events whose topic finds no room.
+   * @throws RequestError naming the events whose topic is not the caller's (403), or finds no room (422); 401 where the
+   * caller's key has ended since the request began.
    */
-  admit(events: readonly Identified[], pointerOf: (index: number) => string, field = "topic"): void {
+  admit(caller: Caller, batch: Batch, pointerOf: (index: number) => string, field = "topic"): AdmittedBatch {
+    requireGood(caller);
+    const { events } = batch;
+    const places = (topics: ReadonlySet<string>, detail: string): readonly ProblemPlace[] =>
+      events
+        .flatMap(({ topic }, index) => (topics.has(topic) ? [{ pointer: `${pointerOf(index)}/${field}`, detail }] : []))
+        .slice(0, NAMED_ERRORS_MAX);
+    const foreign = this.foreignTopics(caller, events);
+    if (foreign.size > 0) throw notCovered("Not every topic is one of this key's.", places(foreign, FOREIGN_TOPIC));
     const crowded = this.crowdedTopics(events);
-    if (crowded.size === 0) return;
-    const places = events.flatMap(({ topic }, index) => {
-      const pointer = `${pointerOf(index)}/${field}`;
-      return crowded.has(topic) ? [{ pointer, detail: NO_ROOM_FOR_TOPIC }] : [];
-    });
-    throw new RequestError(tooManyTopics(this.#topics.topicsMax, places.slice(0, NAMED_ERRORS_MAX)));
+    if (crowded.size === 0) return new AdmittedBatch(batch, caller);
+    throw new RequestError(tooManyTopics(this.#topics.topicsMax, places(crowded, CROWDED_TOPIC)));
+  }
+
+  /** The topics of the events that are not the caller's. To be asked first: they must not take up room. */
+  foreignTopics(caller: Caller, events: readonly Identified[]): ReadonlySet<string> {
+    if (caller.allowsAll) return NONE;
+    return new Set(events.flatMap(({ topic }) => (caller.allows(topic) ? [] : [topic])));
   }
 
   /** The topics of the events that find no room; where none is returned, all were let in. */
@@ -73,7 +116,7 @@ export class Intake {
   }
 
   /** Resolves when Redis has the batch on disk (P1). An empty batch has no receipt: nothing was queued. */
-  queue({ text, events }: Batch, way: Way): Promise<Receipt | undefined> {
+  queue({ text, events }: AdmittedBatch, way: Way): Promise<Receipt | undefined> {
     return events.length === 0 ? Promise.resolve(undefined) : this.#batcher.submit(text, events.length, way);
   }
 
@@ -82,8 +125,6 @@ export class Intake {
     return receipt === undefined ? [] : await this.#verdicts.of(receipt, events, STORED_DEADLINE_MS);
   }
 }
-
-const NO_ROOM_FOR_TOPIC = "is a new topic, and there is no room for it";
 
 function tooManyTopics(topicsMax: number, errors: readonly ProblemPlace[]): Problem {
   return {
@@ -96,7 +137,7 @@ function tooManyTopics(topicsMax: number, errors: readonly ProblemPlace[]): Prob
 }
 
 /** For example. */
-export const TOO_MANY_TOPICS = tooManyTopics(TOPICS_MAX_DEFAULT, [{ pointer: "/0/topic", detail: NO_ROOM_FOR_TOPIC }]);
+export const TOO_MANY_TOPICS = tooManyTopics(TOPICS_MAX_DEFAULT, [{ pointer: "/0/topic", detail: CROWDED_TOPIC }]);
 
 /** What all ways in say when events can't be queued. */
 export const INTAKE_PROBLEMS: readonly Problem[] = [TOO_MANY_TOPICS, OVERLOADED, QUEUE_AWAY];

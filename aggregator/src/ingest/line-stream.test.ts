@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
-import type { Intake } from "./intake.ts";
+import { EVERYBODY } from "../access/caller.ts";
+import { Intake } from "./intake.ts";
 import { takeLines } from "./line-stream.ts";
 
 const EVENT = {
@@ -10,12 +11,13 @@ const EVENT = {
   payload: {},
 };
 
-/** What a stream of lines needs of the intake: room for everything. */
-const roomy: Pick<Intake, "limits" | "admit" | "queue"> = {
-  limits: { bodyBytesMax: 1000, batchEventsMax: 10 },
-  admit: () => undefined,
-  queue: () => Promise.resolve({ shard: 0, epoch: 1, firstSeq: 1, lastSeq: 1 }),
-};
+/** Room for everything. */
+const roomy = new Intake(
+  { submit: async () => ({ shard: 0, epoch: 1, firstSeq: 1, lastSeq: 1 }) },
+  { of: async () => [] },
+  { admit: () => new Set(), topicsMax: 10 },
+  { bodyBytesMax: 1000, batchEventsMax: 10 },
+);
 
 test("the server hears of each piece that arrives, so that a long stream is not cut off", async () => {
   const pieces = [JSON.stringify(EVENT), "\n", JSON.stringify(EVENT), "\n"];
@@ -28,7 +30,7 @@ test("the server hears of each piece that arrives, so that a long stream is not 
   });
   const request = new Request("http://test/publish", { method: "POST", body });
   let heard = 0;
-  const response = await takeLines(request, "queued", roomy as Intake, () => {
+  const response = await takeLines(request, EVERYBODY, "queued", roomy, () => {
     heard += 1;
   });
   expect(await response.json()).toEqual({ status: "queued", count: 2 });

@@ -14,10 +14,11 @@
 
 import { type Identified, NAMED_ERRORS_MAX, type ProblemPlace, parseEventLine } from "@sekali/contract";
 import { ExponentialBackoff, handleType, retry } from "cockatiel";
+import type { Caller } from "../access/caller.ts";
 import { type Problem, problemOf, RequestError } from "../problem.ts";
 import { Overloaded } from "./batcher.ts";
 import { codingFault, inflate, readCodings, STREAM_CODINGS_MAX } from "./content-coding.ts";
-import { type Batch, type Intake, jsonResponse, queuedResponse, tally } from "./intake.ts";
+import { type AdmittedBatch, type Batch, type Intake, jsonResponse, queuedResponse, tally } from "./intake.ts";
 import { type ChunkBounds, chunksOfLines, type LinesChunk, LineTooLong } from "./lines.ts";
 
 /** What the batcher makes an entry of at half its size, so that other requests find room beside it. */
@@ -36,9 +37,15 @@ type Ack = "queued" | "stored";
 export type Arrives = (request: Request) => void;
 
 /** @throws RequestError with `accepted`, after which the connection is closed: its rest was not read. */
-export async function takeLines(request: Request, ack: Ack, intake: Intake, arrives: Arrives): Promise<Response> {
+export async function takeLines(
+  request: Request,
+  caller: Caller,
+  ack: Ack,
+  intake: Intake,
+  arrives: Arrives,
+): Promise<Response> {
   const stream = linesOf(request, arrives);
-  const taking = new Taking(intake, ack);
+  const taking = new Taking(intake, caller, ack);
   const { bodyBytesMax, batchEventsMax } = intake.limits;
   const bounds: ChunkBounds = {
     linesMax: Math.min(CHUNK_LINES_MAX, batchEventsMax),
@@ -69,20 +76,21 @@ function linesOf(request: Request, arrives: Arrives): ReadableStream<Uint8Array>
 
 class Taking {
   readonly #intake: Intake;
+  readonly #caller: Caller;
   readonly #ack: Ack;
   readonly #totals = { unique: 0, duplicates: 0, dead_lettered: 0 };
   #accepted = 0;
   #underWay: Promise<void> = Promise.resolve();
 
-  constructor(intake: Intake, ack: Ack) {
+  constructor(intake: Intake, caller: Caller, ack: Ack) {
     this.#intake = intake;
+    this.#caller = caller;
     this.#ack = ack;
   }
 
   /** Resolves when the chunk before this one is queued, and this one on its way. */
   async take(chunk: LinesChunk): Promise<void> {
-    const batch = parseChunk(chunk);
-    this.#intake.admit(batch.events, (index) => `/${chunk.first + index}`);
+    const batch = this.#intake.admit(this.#caller, parseChunk(chunk), (index) => `/${chunk.first + index}`);
     await this.#underWay;
     this.#underWay = this.#queue(batch);
     // Whoever waits for it next hears of its failure.
@@ -113,7 +121,7 @@ class Taking {
     });
   }
 
-  async #queue(batch: Batch): Promise<void> {
+  async #queue(batch: AdmittedBatch): Promise<void> {
     const receipt = await patience.execute(() => this.#intake.queue(batch, "lines"));
     this.#accepted += batch.events.length;
     if (this.#ack === "queued") return;

@@ -4,18 +4,19 @@
  * The body is validated once, and its own text travels on. 200 `queued` is sent after Redis has the entry on disk (P1);
  * with `?ack=stored` the reply waits for the commit and tells the verdict on each event.
  */
-import { type AcceptedBody, parsePublishBody } from "@sekali/contract";
+import { parsePublishBody } from "@sekali/contract";
+import type { Caller } from "../access/caller.ts";
 import { RequestError, refusalProblem } from "../problem.ts";
 import type { Route } from "../route.ts";
 import { readBody } from "./body.ts";
 import { readContentType } from "./content-type.ts";
-import { type Intake, jsonResponse, queuedResponse, readAck, tally } from "./intake.ts";
+import { type AdmittedBatch, type Intake, jsonResponse, queuedResponse, readAck, tally } from "./intake.ts";
 import { type Arrives, takeLines } from "./line-stream.ts";
 import { LINES_TYPES } from "./line-types.ts";
 import { ACCEPTED, notJson, PUBLISH } from "./publish-endpoint.ts";
 
 export class PublishRoute {
-  readonly routes: readonly Route[] = [{ ...PUBLISH, handle: (request) => this.handle(request) }];
+  readonly routes: readonly Route[] = [{ ...PUBLISH, handle: (request, _, caller) => this.handle(request, caller) }];
   readonly #intake: Intake;
   readonly #arrives: Arrives;
 
@@ -24,11 +25,11 @@ export class PublishRoute {
     this.#arrives = arrives;
   }
 
-  async handle(request: Request): Promise<Response> {
+  async handle(request: Request, caller: Caller): Promise<Response> {
     const ack = readAck(request.url);
     const form = formOf(request.headers.get("content-type"));
-    if (form === "lines") return takeLines(request, ack, this.#intake, this.#arrives);
-    const body = this.judge(await readBody(request, this.#intake.limits.bodyBytesMax));
+    if (form === "lines") return takeLines(request, caller, ack, this.#intake, this.#arrives);
+    const body = this.judge(await readBody(request, this.#intake.limits.bodyBytesMax), caller);
     const receipt = await this.#intake.queue(body, "json");
     if (ack === "queued") return queuedResponse(body.events.length);
     const results = await this.#intake.verdicts(receipt, body.events);
@@ -36,17 +37,16 @@ export class PublishRoute {
   }
 
   /** The events of a request's JSON body. @throws RequestError saying what is wrong with it. */
-  async read(request: Request): Promise<AcceptedBody> {
+  async read(request: Request, caller: Caller): Promise<AdmittedBatch> {
     if (formOf(request.headers.get("content-type")) !== "json") throw notJson(["application/json"]);
-    return this.judge(await readBody(request, this.#intake.limits.bodyBytesMax));
+    return this.judge(await readBody(request, this.#intake.limits.bodyBytesMax), caller);
   }
 
   /** The events that a text holds. @throws RequestError saying what is wrong with it. */
-  judge(bytes: Uint8Array): AcceptedBody {
+  judge(bytes: Uint8Array, caller: Caller): AdmittedBatch {
     const parsed = parsePublishBody(bytes, this.#intake.limits);
     if (!parsed.ok) throw new RequestError(refusalProblem(parsed));
-    this.#intake.admit(parsed.events, (index) => (parsed.isBatch ? `/${index}` : ""));
-    return parsed;
+    return this.#intake.admit(caller, parsed, (index) => (parsed.isBatch ? `/${index}` : ""));
   }
 }
 

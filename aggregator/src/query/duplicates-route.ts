@@ -5,6 +5,8 @@
  * a filter that few rows pass it may be short, even empty, and still have a next one: the `Link` header decides.
  */
 import { eventIdFault, sourceFault, timestampFault, topicPatternFault } from "@sekali/contract";
+import type { Caller } from "../access/caller.ts";
+import { narrowed } from "../access/covered.ts";
 import type { Route } from "../route.ts";
 import type { AuditPlace, AuditReader, DuplicatesQuery } from "../store/audit-port.ts";
 import type { Admission, Effort } from "./admission.ts";
@@ -12,7 +14,9 @@ import { LIST_DUPLICATES } from "./duplicates-endpoint.ts";
 import { decodeCursor, encodeCursor, nextLink, readLimit, readParameters, unacceptable } from "./parameters.ts";
 
 export class DuplicatesRoute {
-  readonly routes: readonly Route[] = [{ ...LIST_DUPLICATES, handle: (request) => this.handle(request) }];
+  readonly routes: readonly Route[] = [
+    { ...LIST_DUPLICATES, handle: (request, _, caller) => this.handle(request, caller) },
+  ];
   readonly #audit: Pick<AuditReader, "duplicates">;
   readonly #admission: Admission;
 
@@ -21,9 +25,9 @@ export class DuplicatesRoute {
     this.#admission = admission;
   }
 
-  async handle(request: Request): Promise<Response> {
+  async handle(request: Request, caller: Caller): Promise<Response> {
     const parameters = readParameters(request, LIST_DUPLICATES.operation.query);
-    const query = readQuery(parameters);
+    const query = readQuery(parameters, caller);
     const page = await this.#admission.run(effortOf(query), () => this.#audit.duplicates(query));
     const headers: Record<string, string> = { "content-type": "application/json" };
     if (page.next !== undefined) {
@@ -35,12 +39,12 @@ export class DuplicatesRoute {
 }
 
 /** An event_id, the order of arrival and conflicts have an index; anything else is compared row by row. */
-function effortOf({ topic, event_id, source, conflict }: DuplicatesQuery): Effort {
+function effortOf({ topics, event_id, source, conflict }: DuplicatesQuery): Effort {
   if (event_id !== undefined) return "quick";
-  return topic === undefined && source === undefined && conflict !== false ? "quick" : "walk";
+  return topics.includes(">") && source === undefined && conflict !== false ? "quick" : "walk";
 }
 
-function readQuery(parameters: URLSearchParams): DuplicatesQuery {
+function readQuery(parameters: URLSearchParams, caller: Caller): DuplicatesQuery {
   const checked = (name: string, faultOf: (text: string) => string | undefined) => {
     const text = parameters.get(name);
     const fault = text === null ? undefined : faultOf(text);
@@ -50,7 +54,7 @@ function readQuery(parameters: URLSearchParams): DuplicatesQuery {
   const conflict = checked("conflict", (text) => (/^(true|false)$/.test(text) ? undefined : "takes true or false"));
   const cursor = parameters.get("cursor");
   return {
-    topic: checked("topic", topicPatternFault),
+    topics: narrowed(caller, checked("topic", topicPatternFault) ?? ">"),
     event_id: checked("event_id", eventIdFault),
     source: checked("source", sourceFault),
     since: checked("since", timestampFault),

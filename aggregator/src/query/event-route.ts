@@ -3,6 +3,8 @@
  * under its identity and dropped. 410 where retention took the event: its identity is known for ever.
  */
 import { DUPLICATES_SHOWN_MAX, eventIdFault, topicFault } from "@sekali/contract";
+import type { Caller } from "../access/caller.ts";
+import { requireTopic } from "../access/covered.ts";
 import { RequestError } from "../problem.ts";
 import type { PathParameters, Route } from "../route.ts";
 import type { EventFinder, FoundEvent } from "../store/reader-port.ts";
@@ -11,7 +13,7 @@ import { expiredProblem, SHOW_EVENT, UNKNOWN_EVENT } from "./event-endpoint.ts";
 import { readParameters, unacceptable } from "./parameters.ts";
 
 export class EventRoute {
-  readonly routes: readonly Route[] = [{ ...SHOW_EVENT, handle: (request, path) => this.handle(request, path) }];
+  readonly routes: readonly Route[] = [{ ...SHOW_EVENT, handle: (...asked) => this.handle(...asked) }];
   readonly #finder: EventFinder;
   readonly #admission: Admission;
 
@@ -20,10 +22,11 @@ export class EventRoute {
     this.#admission = admission;
   }
 
-  async handle(request: Request, path: PathParameters): Promise<Response> {
+  async handle(request: Request, path: PathParameters, caller: Caller): Promise<Response> {
     readParameters(request, SHOW_EVENT.operation.query);
     const topic = judged("topic", path["topic"] ?? "", topicFault);
     const eventId = judged("event_id", path["event_id"] ?? "", eventIdFault);
+    requireTopic(caller, topic);
     // One more than is shown tells whether there are more.
     const found = await this.#admission.run("quick", () => this.#finder.find(topic, eventId, DUPLICATES_SHOWN_MAX + 1));
     if (found === undefined) throw new RequestError(UNKNOWN_EVENT);

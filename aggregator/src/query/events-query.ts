@@ -18,6 +18,8 @@ import {
   topicFault,
   topicPatternFault,
 } from "@sekali/contract";
+import type { Caller } from "../access/caller.ts";
+import { narrowed } from "../access/covered.ts";
 import type { EventFilter, EventsCursor, Order } from "../store/reader-port.ts";
 import { LIST_EVENTS, PAYLOAD } from "./events-endpoint.ts";
 import { decodeCursor, encodeCursor, readParameters, unacceptable } from "./parameters.ts";
@@ -29,15 +31,15 @@ export interface AskedEvents {
   readonly after: EventsCursor | undefined;
 }
 
-/** @throws RequestError 422 naming the parameter that does not fit. */
-export function readEventsQuery(request: Request): AskedEvents {
+/** @throws RequestError 422 naming the parameter that does not fit, 403 for topics that are not the caller's. */
+export function readEventsQuery(request: Request, caller: Caller): AskedEvents {
   const parameters = readParameters(request, LIST_EVENTS.operation.query);
   const conditions = [...parameters.keys()].filter((name) => name.startsWith(PAYLOAD));
   if (conditions.length > PAYLOAD_CONDITIONS_MAX) {
     throw unacceptable(`There are more than ${PAYLOAD_CONDITIONS_MAX} query parameters \`payload.…\`.`);
   }
   const filter: EventFilter = {
-    topic: judged(parameters, "topic", topicPatternFault),
+    topics: narrowed(caller, judged(parameters, "topic", topicPatternFault) ?? ">"),
     source: judged(parameters, "source", sourceFault),
     since: judged(parameters, "since", instantFault),
     until: judged(parameters, "until", instantFault),
@@ -70,8 +72,8 @@ function readCursor(text: string, filter: EventFilter, order: Order): EventsCurs
 
 /** 72 bits: against mistakes, not against malice, which gains nothing here. */
 function digestOf(filter: EventFilter, order: Order): string {
-  const { topic, source, since, until, contains, text } = filter;
-  const parts = JSON.stringify([topic, source, since, until, [...contains].sort(), text, order]);
+  const { topics, source, since, until, contains, text } = filter;
+  const parts = JSON.stringify([topics, source, since, until, [...contains].sort(), text, order]);
   return new Bun.CryptoHasher("sha256").update(parts).digest("base64url").slice(0, 12);
 }
 

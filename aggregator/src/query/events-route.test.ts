@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { EVERYBODY } from "../access/caller.ts";
 import { RequestError } from "../problem.ts";
 import { TooSlow, Unstorable } from "../store/port.ts";
 import type { EventReader, EventsPage, EventsQuery } from "../store/reader-port.ts";
@@ -8,7 +9,7 @@ import { EventsRoute } from "./events-route.ts";
 
 /** What no parameter at all asks for. */
 const EVERYTHING = {
-  topic: undefined,
+  topics: [">"],
   source: undefined,
   since: undefined,
   until: undefined,
@@ -35,7 +36,7 @@ function route(page: EventsPage = { rows: [], next: undefined }) {
     },
   };
   const events = new EventsRoute(reader, new Admission(), new EventStreams(NO_LOG));
-  return { queries, get: (query: string) => events.handle(new Request(`http://test/events${query}`)) };
+  return { queries, get: (query: string) => events.handle(new Request(`http://test/events${query}`), EVERYBODY) };
 }
 
 function nextOf(response: Response): string {
@@ -69,7 +70,7 @@ describe("a page", () => {
     await get(`?topic=${encodeURIComponent(CURSOR.topic)}&limit=1`);
     await get("?limit=1000");
     expect(queries).toEqual([
-      { ...EVERYTHING, topic: CURSOR.topic, limit: 1 },
+      { ...EVERYTHING, topics: [CURSOR.topic], limit: 1 },
       { ...EVERYTHING, limit: 1000 },
     ]);
   });
@@ -92,8 +93,8 @@ describe("a page", () => {
 
 describe("a filter", () => {
   test.each<[string, Partial<EventsQuery>]>([
-    ["?topic=user.*", { topic: "user.*" }],
-    ["?topic=user.%3E", { topic: "user.>" }],
+    ["?topic=user.*", { topics: ["user.*"] }],
+    ["?topic=user.%3E", { topics: ["user.>"] }],
     ["?source=a%20b", { source: "a b" }],
     ["?since=2026-01-01T00:00:00.000001%2B07:00", { since: "2026-01-01T00:00:00.000001+07:00" }],
     ["?until=2026-01-01T00:00:00Z&order=asc", { until: "2026-01-01T00:00:00Z", order: "asc" }],
@@ -111,7 +112,9 @@ describe("a filter", () => {
     const reader = (error: Error): EventReader => ({ events: () => Promise.reject(error) });
     const answer = async (error: Error) => {
       const events = new EventsRoute(reader(error), new Admission(), new EventStreams(NO_LOG));
-      const reason: unknown = await events.handle(new Request("http://test/events?q=a")).catch((caught) => caught);
+      const reason: unknown = await events
+        .handle(new Request("http://test/events?q=a"), EVERYBODY)
+        .catch((caught) => caught);
       if (!(reason instanceof RequestError)) throw reason;
       return reason.problem;
     };
@@ -130,11 +133,12 @@ describe("a filter", () => {
       },
     };
     const events = new EventsRoute(reader, new Admission(), new EventStreams(NO_LOG));
-    const search = () => events.handle(new Request("http://test/events?q=a")).catch((error: unknown) => error);
+    const search = () =>
+      events.handle(new Request("http://test/events?q=a"), EVERYBODY).catch((error: unknown) => error);
     const searches = Array.from({ length: 7 }, search);
     expect(await searches[6]).toMatchObject({ problem: { status: 503, name: "busy" } });
     expect(started).toBe(2);
-    expect((await events.handle(new Request("http://test/events"))).status).toBe(200);
+    expect((await events.handle(new Request("http://test/events"), EVERYBODY)).status).toBe(200);
     resolve({ rows: [], next: undefined });
     const answers = (await Promise.all(searches.slice(0, 6))) as Response[];
     expect(answers.map(({ status }) => status)).toEqual(Array.from({ length: 6 }, () => 200));
@@ -155,7 +159,7 @@ describe("the cursor", () => {
     const second = nextOf(await get(first));
     expect(second).toBe(first);
     await get(second);
-    expect(queries[2]).toEqual({ ...EVERYTHING, topic: CURSOR.topic, limit: 7, after: CURSOR });
+    expect(queries[2]).toEqual({ ...EVERYTHING, topics: [CURSOR.topic], limit: 7, after: CURSOR });
   });
 
   test.each([

@@ -5,6 +5,8 @@
  * skips or repeats a row that was there all the time, however much is added meanwhile.
  * `Accept: application/x-ndjson` asks for all pages in one reply (`event-streams.ts`).
  */
+import type { Caller } from "../access/caller.ts";
+import { requireGood } from "../access/gate.ts";
 import type { Route } from "../route.ts";
 import { Unstorable } from "../store/port.ts";
 import type { EventFilter, EventReader, EventsPage, EventsQuery } from "../store/reader-port.ts";
@@ -18,7 +20,9 @@ import { nextLink, readLimit, unacceptable } from "./parameters.ts";
 const NDJSON_ACCEPTED = /(?:^|,)\s*application\/x-ndjson\s*(?:;(?!\s*q=0(?:\.0*)?\s*(?:,|$))[^,]*)?(?:,|$)/i;
 
 export class EventsRoute {
-  readonly routes: readonly Route[] = [{ ...LIST_EVENTS, handle: (request) => this.handle(request) }];
+  readonly routes: readonly Route[] = [
+    { ...LIST_EVENTS, handle: (request, _, caller) => this.handle(request, caller) },
+  ];
   readonly #reader: EventReader;
   readonly #admission: Admission;
   readonly #streams: EventStreams;
@@ -29,9 +33,9 @@ export class EventsRoute {
     this.#streams = streams;
   }
 
-  async handle(request: Request): Promise<Response> {
-    const asked = readEventsQuery(request);
-    if (NDJSON_ACCEPTED.test(request.headers.get("accept") ?? "")) return await this.#stream(request, asked);
+  async handle(request: Request, caller: Caller): Promise<Response> {
+    const asked = readEventsQuery(request, caller);
+    if (NDJSON_ACCEPTED.test(request.headers.get("accept") ?? "")) return await this.#stream(request, asked, caller);
     const { parameters, filter, order, after } = asked;
     const query = { ...filter, order, after, limit: readLimit(parameters.get("limit")) };
     const page = await this.#read(effortOf(filter), query);
@@ -42,11 +46,15 @@ export class EventsRoute {
     return new Response(`[${page.rows.join(",")}]`, { headers });
   }
 
-  async #stream(request: Request, { parameters, filter, order, after: start }: AskedEvents): Promise<Response> {
+  async #stream(request: Request, asked: AskedEvents, caller: Caller): Promise<Response> {
+    const { parameters, filter, order, after: start } = asked;
     const rowsMax = readRowsMax(parameters.get("limit"));
     const headers = { "content-type": "application/x-ndjson", vary: "accept" };
     if (request.method === "HEAD") return new Response(null, { headers });
-    const read: ReadPage = (after = start, limit) => this.#read("stream", { ...filter, order, after, limit });
+    const read: ReadPage = (after = start, limit) => {
+      requireGood(caller);
+      return this.#read("stream", { ...filter, order, after, limit });
+    };
     return new Response(await this.#streams.open(read, rowsMax, request.signal), { headers });
   }
 

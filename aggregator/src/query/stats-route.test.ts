@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { StatsReplySchema } from "@sekali/contract";
 import { Value } from "@sinclair/typebox/value";
 import { MemoryQueue } from "../../test/fakes/memory-queue.ts";
+import { EVERYBODY } from "../access/caller.ts";
 import type { Position } from "../queue/port.ts";
 import type { EventStore, Tally, TopicCount } from "../store/port.ts";
 import { StoreAway } from "../store/port.ts";
@@ -32,7 +33,7 @@ function route(tally: Partial<Tally>, heads: Record<number, Position> = {}) {
 }
 
 async function ask(stats: StatsRoute): Promise<Record<string, unknown>> {
-  const body = (await (await stats.handle()).json()) as Record<string, unknown>;
+  const body = (await (await stats.handle(EVERYBODY)).json()) as Record<string, unknown>;
   expect(Value.Check(StatsReplySchema, body)).toBe(true);
   return body;
 }
@@ -92,7 +93,7 @@ describe("the counts", () => {
   test("are not given at all while Postgres is away", async () => {
     const { stats, store } = route({});
     store.tally = () => Promise.reject(new StoreAway("away"));
-    await expect(stats.handle()).rejects.toBeInstanceOf(StoreAway);
+    await expect(stats.handle(EVERYBODY)).rejects.toBeInstanceOf(StoreAway);
   });
 });
 

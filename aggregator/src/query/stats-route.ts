@@ -5,6 +5,7 @@
  * the difference, so in every reply received = unique + duplicate + dead + queued: whatever moved in between was
  * already counted on one side or the other.
  */
+import type { Caller } from "../access/caller.ts";
 import type { Queue } from "../queue/port.ts";
 import type { Route } from "../route.ts";
 import type { AuditReader, Resending } from "../store/audit-port.ts";
@@ -20,7 +21,7 @@ export interface StatsExtras {
 }
 
 export class StatsRoute {
-  readonly routes: readonly Route[] = [{ ...SHOW_STATS, handle: () => this.handle() }];
+  readonly routes: readonly Route[] = [{ ...SHOW_STATS, handle: (_, __, caller) => this.handle(caller) }];
   readonly #store: EventStore;
   readonly #queue: Queue;
   readonly #audit: Pick<AuditReader, "resending">;
@@ -35,7 +36,7 @@ export class StatsRoute {
     this.#extras = extras;
   }
 
-  async handle(): Promise<Response> {
+  async handle(caller: Caller): Promise<Response> {
     const tally = await this.#store.tally();
     const shards = [...tally.positions.keys()];
     const heads = shards.length === 0 ? [] : await this.#queue.heads(shards);
@@ -49,8 +50,9 @@ export class StatsRoute {
     const unique = sum("unique_processed");
     const duplicate = sum("duplicate_dropped");
     const dead = sum("dead_lettered");
-    // The topic '' counts dead letters, whose own topic can't be trusted.
-    const named = [...tally.topics].filter(([topic]) => topic !== "");
+    // The topic '' counts dead letters, whose own topic can't be trusted. The sums are over all topics, whoever asks:
+    // they say nothing of any one, and add up only as a whole (P3).
+    const named = [...tally.topics].filter(([topic]) => topic !== "" && caller.allows(topic));
     return Response.json({
       received: unique + duplicate + dead + queued,
       unique_processed: unique,
@@ -63,7 +65,8 @@ export class StatsRoute {
       topics: named.map(([topic]) => topic),
       uptime: formatUptime(performance.now() - this.#startedAtMs),
       topic_counts: Object.fromEntries(named),
-      resending,
+      // A source may send to any topic, so who resends is for those who may read all of them.
+      resending: caller.allowsAll ? resending : { ...resending, sources: [] },
       stuck_shards: this.#extras().stuck.map(describeStuck),
     });
   }

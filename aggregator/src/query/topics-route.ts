@@ -5,12 +5,14 @@
  * up to `limit`; further ones follow by a cursor.
  */
 import {
-  compileTopicPattern,
+  compileTopicPatterns,
   TOPICS_MAX_DEFAULT,
   type TopicRecord,
   topicFault,
   topicPatternFault,
 } from "@sekali/contract";
+import type { Caller } from "../access/caller.ts";
+import { narrowed } from "../access/covered.ts";
 import type { Route } from "../route.ts";
 import type { CountedTopic, TimeSpan, TopicReader } from "../store/reader-port.ts";
 import type { Admission } from "./admission.ts";
@@ -19,7 +21,9 @@ import { RateMeter } from "./rate-meter.ts";
 import { LIST_TOPICS } from "./topics-endpoint.ts";
 
 export class TopicsRoute {
-  readonly routes: readonly Route[] = [{ ...LIST_TOPICS, handle: (request) => this.handle(request) }];
+  readonly routes: readonly Route[] = [
+    { ...LIST_TOPICS, handle: (request, _, caller) => this.handle(request, caller) },
+  ];
   readonly #reader: TopicReader;
   readonly #admission: Admission;
   readonly #meter = new RateMeter();
@@ -29,11 +33,12 @@ export class TopicsRoute {
     this.#admission = admission;
   }
 
-  async handle(request: Request): Promise<Response> {
+  async handle(request: Request, caller: Caller): Promise<Response> {
     const parameters = readParameters(request, LIST_TOPICS.operation.query);
     const pattern = parameters.get("topic") ?? ">";
     const fault = topicPatternFault(pattern);
     if (fault !== undefined) throw unacceptable(`The query parameter \`topic\` ${fault}.`);
+    const matches = compileTopicPatterns(narrowed(caller, pattern));
     const limit = readLimit(parameters.get("limit") ?? String(TOPICS_MAX_DEFAULT));
     const cursor = parameters.get("cursor");
     const [after = ""] = cursor === null ? [] : decodeCursor(cursor, [topicFault]);
@@ -41,7 +46,6 @@ export class TopicsRoute {
       const counted = await this.#reader.topics();
       const counts = new Map(counted.map(({ topic, unique_processed }) => [topic, unique_processed]));
       const rateOf = this.#meter.measure(performance.now(), counts);
-      const matches = compileTopicPattern(pattern);
       // The store sorts by code points, as its index does; JavaScript compares UTF-16 units.
       const first = after === "" ? 0 : counted.findLastIndex(({ topic }) => compareBytes(topic, after) <= 0) + 1;
       const fitting = counted.slice(first).filter(({ topic }) => matches(topic));

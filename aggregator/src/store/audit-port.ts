@@ -51,8 +51,8 @@ export interface AuditJudge {
 }
 
 export interface DuplicatesQuery {
-  /** A topic or a pattern of topics without a fault, see `compileTopicPattern`. */
-  readonly topic: string | undefined;
+  /** Patterns without fault, at least one: deliveries whose topic matches any of them. */
+  readonly topics: readonly string[];
   readonly event_id: string | undefined;
   readonly source: string | undefined;
   /** ISO 8601, of the arrival: inclusive and exclusive. */

@@ -19,7 +19,7 @@ import duplicatesOfIdentity from "./sql/duplicates-of-identity.sql" with { type:
 import judgeDuplicates from "./sql/judge-duplicates.sql" with { type: "text" };
 import renderDuplicates from "./sql/render-duplicates.sql" with { type: "text" };
 import resending from "./sql/resending.sql" with { type: "text" };
-import { topicRegex } from "./topic-regex.ts";
+import { topicsRegex } from "./topic-regex.ts";
 
 const JUDGED_ROWS_MAX = 1000;
 /** As much as `store-batch.sql` keeps of a dropped one. */
@@ -60,8 +60,9 @@ export class PostgresAuditStore implements AuditJudge, AuditReader, AuditKeeping
   }
 
   async duplicates(query: DuplicatesQuery): Promise<DuplicatesPage> {
-    const { topic, event_id, source, conflict, limit, after } = query;
-    const isPattern = topic !== undefined && isWildcard(topic);
+    const { topics, event_id, source, conflict, limit, after } = query;
+    const [topic = ">"] = topics;
+    const isOneTopic = topics.length === 1 && !isWildcard(topic);
     const place =
       after === undefined ? [null, null, null] : [after.received_at, String(after.shard), String(after.seq)];
     const rows = await this.#database.query(`${scanFor(query)}${renderDuplicates}`, [
@@ -69,8 +70,8 @@ export class PostgresAuditStore implements AuditJudge, AuditReader, AuditKeeping
       query.until ?? null,
       ...place,
       PAGE_LOOKS_AT_ROWS_MAX,
-      isPattern ? null : (topic ?? null),
-      isPattern ? topicRegex(topic) : null,
+      isOneTopic ? topic : null,
+      isOneTopic || topics.includes(">") ? null : topicsRegex(topics),
       source ?? null,
       conflict === undefined ? null : String(conflict),
       // One row more than asked for tells whether there is a next page.

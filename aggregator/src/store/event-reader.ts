@@ -1,5 +1,5 @@
 /** The store as readers of events see it. See `reader-port.ts` for what it promises. */
-import { compileTopicPattern, isWildcard } from "@sekali/contract";
+import { compileTopicPatterns, isWildcard } from "@sekali/contract";
 import type { Database, Row } from "./database.ts";
 import { pageStatement } from "./page-statement.ts";
 import type {
@@ -40,10 +40,10 @@ export class PostgresEventReader implements EventReader, EventFinder, TopicReade
    * Stored sizes are compressed, so a page, or a few rows, that look small are small enough whatever they unpack to.
    */
   async events(query: EventsQuery): Promise<EventsPage> {
-    const { topic, limit } = query;
-    const isOneTopic = topic !== undefined && !isWildcard(topic);
-    const { text, values } = pageStatement(isOneTopic ? "topic" : "topics", query);
-    const topics = isOneTopic ? topic : JSON.stringify(await this.#topicsLike(topic));
+    const { limit } = query;
+    const oneTopic = oneTopicOf(query.topics);
+    const { text, values } = pageStatement(oneTopic === undefined ? "topics" : "topic", query);
+    const topics = oneTopic ?? JSON.stringify(await this.#topicsLike(query.topics));
     // One row more than asked for tells whether there is a next page.
     const parameters = (render: boolean) => [topics, ...startOf(query), limit + 1, String(render), ...values];
     let rows = await this.#database.query(text, parameters(false));
@@ -92,12 +92,16 @@ export class PostgresEventReader implements EventReader, EventFinder, TopicReade
     );
   }
 
-  /** Known topics are bounded in number; a pattern is matched here, by the one definition of what it means. */
-  async #topicsLike(pattern: string | undefined): Promise<readonly string[]> {
+  /** Known topics are bounded in number; patterns are matched here, by the one definition of what they mean. */
+  async #topicsLike(patterns: readonly string[]): Promise<readonly string[]> {
     const rows = await this.#database.query(TOPICS);
-    const topics = rows.map((row) => row["topic"] as string);
-    return pattern === undefined ? topics : topics.filter(compileTopicPattern(pattern));
+    return rows.map((row) => row["topic"] as string).filter(compileTopicPatterns(patterns));
   }
+}
+
+/** Undefined: they name more than one topic, or may. */
+function oneTopicOf([first = ">", ...others]: readonly string[]): string | undefined {
+  return others.length === 0 && !isWildcard(first) ? first : undefined;
 }
 
 /**

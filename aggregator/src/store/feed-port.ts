@@ -30,8 +30,8 @@ export interface FeedPage {
 
 export interface FeedQuery {
   readonly after: Cursor;
-  /** A topic or a pattern without fault; undefined: all topics. */
-  readonly pattern: string | undefined;
+  /** Patterns without fault, at least one: what matches any of them. */
+  readonly topics: readonly string[];
   readonly rowsMax: number;
 }
 

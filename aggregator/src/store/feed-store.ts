@@ -3,7 +3,7 @@ import type { Database, Row } from "./database.ts";
 import type { Cursor, FeedEvent, FeedPage, FeedQuery, FeedStanding, FeedStore } from "./feed-port.ts";
 import feedStanding from "./sql/feed-standing.sql" with { type: "text" };
 import readFeed from "./sql/read-feed.sql" with { type: "text" };
-import { topicRegex } from "./topic-regex.ts";
+import { topicsRegex } from "./topic-regex.ts";
 
 /** Rows that one page looks at in a shard, whether their topics match or not: some ten milliseconds. */
 const WINDOW_SEQS = 5_000;
@@ -20,10 +20,10 @@ export class PostgresFeedStore implements FeedStore {
     this.installation = installation;
   }
 
-  async read({ after, pattern, rowsMax }: FeedQuery): Promise<FeedPage> {
+  async read({ after, topics, rowsMax }: FeedQuery): Promise<FeedPage> {
     const rows = await this.#database.query(readFeed, [
       JSON.stringify(Object.fromEntries(after)),
-      pattern === undefined ? null : topicRegex(pattern),
+      topics.includes(">") ? null : topicsRegex(topics),
       Math.ceil(rowsMax / this.#shards),
       WINDOW_SEQS,
       PAGE_BYTES_MAX,

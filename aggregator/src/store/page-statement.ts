@@ -26,7 +26,7 @@ export interface PageStatement {
   readonly values: readonly string[];
 }
 
-export function pageStatement(shape: Shape, query: Omit<EventsQuery, "topic" | "limit" | "after">): PageStatement {
+export function pageStatement(shape: Shape, query: Omit<EventsQuery, "topics" | "limit" | "after">): PageStatement {
   const filters = filtersOf(query);
   const conditions = filters.map(
     ([condition], index) => `AND ${fill(condition, { ...DIRECTIONS[query.order], value: `$${FIRST_FILTER + index}` })}`,
@@ -41,7 +41,7 @@ export function pageStatement(shape: Shape, query: Omit<EventsQuery, "topic" | "
 }
 
 /** Conditions on a row `n`, each with its value. */
-function filtersOf(query: Omit<EventsQuery, "topic" | "limit" | "after">): readonly (readonly [string, string])[] {
+function filtersOf(query: Omit<EventsQuery, "topics" | "limit" | "after">): readonly (readonly [string, string])[] {
   const end = query.order === "desc" ? query.since : query.until;
   const { source, contains, text } = query;
   return [

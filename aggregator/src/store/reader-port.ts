@@ -9,8 +9,8 @@
 export type Order = "asc" | "desc";
 
 export interface EventFilter {
-  /** A topic, or a pattern of topics. Undefined: all of them. */
-  readonly topic: string | undefined;
+  /** Patterns without fault, at least one: events whose topic matches any of them. */
+  readonly topics: readonly string[];
   readonly source: string | undefined;
   /** RFC 3339, inclusive. */
   readonly since: string | undefined;

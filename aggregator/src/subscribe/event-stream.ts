@@ -5,7 +5,7 @@
 import type { FeedEvent } from "../store/feed-port.ts";
 
 /** Why a stream has ended, as the data of its last event says. */
-export type EndReason = "slow" | "draining" | "expired";
+export type EndReason = "slow" | "draining" | "expired" | "unauthorized";
 
 const encoder = new TextEncoder();
 

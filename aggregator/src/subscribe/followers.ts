@@ -54,13 +54,13 @@ export class Followers {
    * @throws RequestError 503 where there are as many as may be, 422 for a cursor that is none of this installation, 410
    * for one from which retention has taken events; StoreAway while the start can't be found.
    */
-  async open(pattern: string, start: Start): Promise<Subscriber> {
+  async open(topics: readonly string[], start: Start): Promise<Subscriber> {
     this.#admit();
     this.#opening += 1;
     try {
       const cursor = await this.resolve(start);
       if (this.#isDraining) throw draining();
-      return this.#begin(pattern, cursor, start.from === "now");
+      return this.#begin(topics, cursor, start.from === "now");
     } finally {
       this.#opening -= 1;
     }
@@ -116,9 +116,9 @@ export class Followers {
     return cursor;
   }
 
-  #begin(pattern: string, cursor: Cursor, isCaughtUp: boolean): Subscriber {
+  #begin(topics: readonly string[], cursor: Cursor, isCaughtUp: boolean): Subscriber {
     const id = this.#text(cursor);
-    const subscriber = new Subscriber(pattern, encodeOpening(id, RETRY_MS), id);
+    const subscriber = new Subscriber(topics, encodeOpening(id, RETRY_MS), id);
     this.#subscribers.add(subscriber);
     subscriber.ended.addEventListener("abort", () => this.#forget(subscriber), { once: true });
     this.#heartbeat ??= setInterval(() => {
@@ -158,7 +158,7 @@ export class Followers {
   }
 
   #readPage(subscriber: Subscriber, after: Cursor): Promise<FeedPage | undefined> {
-    const query = { after, pattern: subscriber.pattern, rowsMax: PAGE_ROWS_MAX };
+    const query = { after, topics: subscriber.topics, rowsMax: PAGE_ROWS_MAX };
     const read = () => this.#reads.execute(() => this.#store.read(query));
     return untilThere(read, subscriber.ended, this.#log);
   }

@@ -9,11 +9,14 @@
  * chunk of events carries one, with its last event, so that whoever comes back may have one chunk again.
  */
 import { topicPatternFault } from "@sekali/contract";
+import type { Caller } from "../access/caller.ts";
+import { narrowed } from "../access/covered.ts";
 import { readParameters, unacceptable } from "../query/parameters.ts";
 import type { Route } from "../route.ts";
 import type { Followers } from "./followers.ts";
 import { readStart, type Start } from "./start.ts";
 import { SUBSCRIBE } from "./subscribe-endpoint.ts";
+import type { Subscriber } from "./subscriber.ts";
 
 const ALL_TOPICS = ">";
 const HEADERS = {
@@ -24,24 +27,36 @@ const HEADERS = {
 };
 
 export class SubscribeRoute {
-  readonly routes: readonly Route[] = [{ ...SUBSCRIBE, handle: (request) => this.#subscribe(request) }];
+  readonly routes: readonly Route[] = [
+    { ...SUBSCRIBE, handle: (request, _, caller) => this.#subscribe(request, caller) },
+  ];
   readonly #followers: Followers;
 
   constructor(followers: Followers) {
     this.#followers = followers;
   }
 
-  async #subscribe(request: Request): Promise<Response> {
+  async #subscribe(request: Request, caller: Caller): Promise<Response> {
     const parameters = readParameters(request, SUBSCRIBE.operation.query);
     const pattern = parameters.get("topic") ?? ALL_TOPICS;
     const fault = topicPatternFault(pattern);
     if (fault !== undefined) throw unacceptable(`The query parameter \`topic\` ${fault}.`);
+    const topics = narrowed(caller, pattern);
     const lastId = request.headers.get("last-event-id");
     const start: Start = lastId ? { from: "cursor", text: lastId } : readStart(parameters.get("from") ?? "now");
     if (request.method === "HEAD") return new Response(null, { headers: HEADERS });
-    const subscriber = await this.#followers.open(pattern, start);
+    const subscriber = await this.#followers.open(topics, start);
     if (request.signal.aborted) subscriber.close();
     else request.signal.addEventListener("abort", () => subscriber.close(), { once: true });
+    endWith(caller, subscriber);
     return new Response(subscriber.stream, { headers: HEADERS });
   }
+}
+
+/** A stream goes on for as long as its caller's key is good, and not for longer. */
+function endWith({ ended }: Caller, subscriber: Subscriber): void {
+  if (ended === undefined) return;
+  const end = () => subscriber.end("unauthorized");
+  if (ended.aborted) end();
+  else ended.addEventListener("abort", end, { once: true, signal: subscriber.ended });
 }

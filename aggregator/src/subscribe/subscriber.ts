@@ -3,7 +3,7 @@
  *
  * Chunks are handed over when the connection asks for more, which it does as far as its client reads. What waits
  * meanwhile is bounded: past the bound it is thrown away, and the stream ends with the cursor of the last chunk that
- * was handed over, from which the client may come back. Chunks are shared between subscribers of one pattern.
+ * was handed over, from which the client may come back. Chunks are shared between subscribers of the same patterns.
  */
 import { type EndReason, encodeEnd, encodeHeartbeat } from "./event-stream.ts";
 
@@ -17,7 +17,8 @@ interface Chunk {
 }
 
 export class Subscriber {
-  readonly pattern: string;
+  /** Patterns: events whose topic matches one of them. */
+  readonly topics: readonly string[];
   readonly stream: ReadableStream<Uint8Array>;
   /** Where the subscriber stands when nothing waits for it. */
   place: () => string;
@@ -31,8 +32,8 @@ export class Subscriber {
   #wanted: (() => void) | undefined;
   #drained: (() => void) | undefined;
 
-  constructor(pattern: string, opening: Uint8Array, id: string) {
-    this.pattern = pattern;
+  constructor(topics: readonly string[], opening: Uint8Array, id: string) {
+    this.topics = topics;
     this.place = () => id;
     this.#handedId = id;
     this.stream = new ReadableStream<Uint8Array>(

@@ -20,6 +20,8 @@ import {
   SubscriptionBodySchema,
   SubscriptionNameSchema,
 } from "@sekali/contract";
+import type { Caller } from "../access/caller.ts";
+import { coversPattern, notCovered } from "../access/covered.ts";
 import { RequestError } from "../problem.ts";
 import {
   decodeCursor,
@@ -47,39 +49,41 @@ export class SubscriptionsRoute {
 
   constructor(subscriptions: Subscriptions) {
     this.#subscriptions = subscriptions;
-    const named = (handle: (request: Request, name: string) => Promise<Response>) => {
-      return async (request: Request, parameters: PathParameters) => {
+    const named = (handle: (request: Request, name: string, caller: Caller) => Promise<Response>) => {
+      return async (request: Request, parameters: PathParameters, caller: Caller) => {
         const name = readName(parameters);
         try {
-          return await handle(request, name);
+          return await handle(request, name, caller);
         } catch (error) {
           throw error instanceof NoSuchSubscription ? missing(name) : error;
         }
       };
     };
     this.routes = [
-      { ...endpoints.LIST_SUBSCRIPTIONS, handle: (request) => this.#list(request) },
-      { ...endpoints.SHOW_SUBSCRIPTION, handle: named((request, name) => this.#show(request, name)) },
-      { ...endpoints.MAKE_SUBSCRIPTION, handle: named((request, name) => this.#make(request, name)) },
-      { ...endpoints.REMOVE_SUBSCRIPTION, handle: named((request, name) => this.#remove(request, name)) },
-      { ...endpoints.NEXT_EVENTS, handle: named((request, name) => this.#next(request, name)) },
-      { ...endpoints.ACKNOWLEDGE_EVENTS, handle: named((request, name) => this.#answer(request, name, true)) },
-      { ...endpoints.RETURN_EVENTS, handle: named((request, name) => this.#answer(request, name, false)) },
-      { ...endpoints.LIST_UNDELIVERED, handle: named((request, name) => this.#letters(request, name)) },
+      { ...endpoints.LIST_SUBSCRIPTIONS, handle: (request, _, caller) => this.#list(request, caller) },
+      { ...endpoints.SHOW_SUBSCRIPTION, handle: named((...asked) => this.#show(...asked)) },
+      { ...endpoints.MAKE_SUBSCRIPTION, handle: named((...asked) => this.#make(...asked)) },
+      { ...endpoints.REMOVE_SUBSCRIPTION, handle: named((...asked) => this.#remove(...asked)) },
+      { ...endpoints.NEXT_EVENTS, handle: named((...asked) => this.#next(...asked)) },
+      { ...endpoints.ACKNOWLEDGE_EVENTS, handle: named((...asked) => this.#answer(true, ...asked)) },
+      { ...endpoints.RETURN_EVENTS, handle: named((...asked) => this.#answer(false, ...asked)) },
+      { ...endpoints.LIST_UNDELIVERED, handle: named((...asked) => this.#letters(...asked)) },
     ];
   }
 
-  async #list(request: Request): Promise<Response> {
+  async #list(request: Request, caller: Caller): Promise<Response> {
     readParameters(request, NO_PARAMETERS);
-    return Response.json(await this.#subscriptions.states());
+    const states = await this.#subscriptions.states();
+    return Response.json(states.filter(({ topic }) => coversPattern(caller, topic)));
   }
 
-  async #show(request: Request, name: string): Promise<Response> {
+  async #show(request: Request, name: string, caller: Caller): Promise<Response> {
     readParameters(request, NO_PARAMETERS);
+    await this.#requireCovered(name, caller);
     return Response.json(await this.#subscriptions.state(name));
   }
 
-  async #make(request: Request, name: string): Promise<Response> {
+  async #make(request: Request, name: string, caller: Caller): Promise<Response> {
     readParameters(request, NO_PARAMETERS);
     const body = await readJson<SubscriptionBody>(request, SubscriptionBodySchema);
     const definition: SubscriptionDefinition = {
@@ -89,29 +93,35 @@ export class SubscriptionsRoute {
       ack_timeout_s: body.ack_timeout_s ?? ACK_TIMEOUT_S_DEFAULT,
       deliveries_max: body.deliveries_max ?? DELIVERIES_MAX_DEFAULT,
     };
+    requirePattern(caller, definition.topic);
     const { state, isNew } = await this.#subscriptions.make(definition, readStart(definition.from));
+    requirePattern(caller, state.topic);
     if (!isSame(state, definition)) throw conflicting(state);
     return Response.json(state, { status: isNew ? 201 : 200 });
   }
 
-  async #remove(request: Request, name: string): Promise<Response> {
+  async #remove(request: Request, name: string, caller: Caller): Promise<Response> {
     readParameters(request, NO_PARAMETERS);
+    await this.#requireCovered(name, caller);
     await this.#subscriptions.remove(name);
     return new Response(null, { status: 204 });
   }
 
-  async #next(request: Request, name: string): Promise<Response> {
+  async #next(request: Request, name: string, caller: Caller): Promise<Response> {
     const parameters = readParameters(request, endpoints.NEXT_EVENTS.operation.query);
     const max = readWhole(parameters, "max", endpoints.EVENTS_DEFAULT, 1, endpoints.EVENTS_MAX);
     const waitS = readWhole(parameters, "wait", 0, 0, endpoints.WAIT_S_MAX);
+    await this.#requireCovered(name, caller);
     // Leases are taken by this: a question for the headers alone must not take any.
     if (request.method === "HEAD") return new Response(null, { headers: JSON_HEADERS });
-    const { events } = await this.#subscriptions.next(name, max, waitS * 1000, request.signal);
+    const gone = caller.ended === undefined ? request.signal : AbortSignal.any([request.signal, caller.ended]);
+    const { events } = await this.#subscriptions.next(name, max, waitS * 1000, gone);
     return new Response(`{"events":[${events.map(renderLeased).join(",")}]}`, { headers: JSON_HEADERS });
   }
 
-  async #answer(request: Request, name: string, isDone: boolean): Promise<Response> {
+  async #answer(isDone: boolean, request: Request, name: string, caller: Caller): Promise<Response> {
     readParameters(request, NO_PARAMETERS);
+    await this.#requireCovered(name, caller);
     const { ack_ids } = await readJson<AckBody>(request, AckBodySchema);
     const leases = ack_ids.map(decodeAckId);
     const held = new Set((await this.#subscriptions.answer(name, leases, isDone)).map(encodeAckId));
@@ -119,8 +129,9 @@ export class SubscriptionsRoute {
     return Response.json({ [isDone ? "acknowledged" : "returned"]: held.size, stale });
   }
 
-  async #letters(request: Request, name: string): Promise<Response> {
+  async #letters(request: Request, name: string, caller: Caller): Promise<Response> {
     const parameters = readParameters(request, endpoints.LIST_UNDELIVERED.operation.query);
+    await this.#requireCovered(name, caller);
     const limit = readLimit(parameters.get("limit"));
     const text = parameters.get("cursor");
     const [shard, seq] = text === null ? [] : decodeCursor(text, [wholeFault, wholeFault]).map(Number);
@@ -133,6 +144,17 @@ export class SubscriptionsRoute {
     }
     return new Response(`[${page.rows.join(",")}]`, { headers });
   }
+
+  /** Its consumers share one cursor, so nothing can be left out for one of them: all of it is the caller's, or none. */
+  async #requireCovered(name: string, caller: Caller): Promise<void> {
+    if (!caller.allowsAll) requirePattern(caller, (await this.#subscriptions.state(name)).topic);
+  }
+}
+
+/** @throws RequestError 403 */
+function requirePattern(caller: Caller, pattern: string): void {
+  if (coversPattern(caller, pattern)) return;
+  throw notCovered(`The subscription is to \`${pattern}\`, and not all of that is this key's.`);
 }
 
 function readName(parameters: PathParameters): string {

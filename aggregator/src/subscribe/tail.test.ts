@@ -40,7 +40,7 @@ function open(pattern = ">"): {
   until: (count: number) => Promise<string[]>;
   id: () => string;
 } {
-  const subscriber = new Subscriber(pattern, new TextEncoder().encode(": open\n\n"), "");
+  const subscriber = new Subscriber([pattern], new TextEncoder().encode(": open\n\n"), "");
   const reader = subscriber.stream.getReader();
   let text = "";
   return {

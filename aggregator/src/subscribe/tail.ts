@@ -10,7 +10,7 @@
  * cursor is not behind the first of them, gets from them what it has not seen, and goes on with the next tick. Where it
  * is ahead of the tail in a shard, what it knows is left out until the tail has passed it.
  */
-import { compileTopicPattern } from "@sekali/contract";
+import { compileTopicPatterns } from "@sekali/contract";
 import type { Logger } from "../ops/log.ts";
 import type { SignalHub } from "../queue/signal-hub.ts";
 import type { Cursor, FeedEvent, FeedPage, FeedStore } from "../store/feed-port.ts";
@@ -41,6 +41,7 @@ interface Group {
 export class Tail {
   readonly #store: FeedStore;
   readonly #log: Logger;
+  /** By `nameOf` their patterns. */
   readonly #groups = new Map<string, Group>();
   /** The cursors of those who have seen more than the tail. */
   readonly #ahead = new Map<Subscriber, Cursor>();
@@ -75,7 +76,7 @@ export class Tail {
     } else if (!hasReached(cursor, this.#recent[0]?.from ?? this.#cursor)) {
       return false;
     }
-    const group = this.#group(subscriber.pattern);
+    const group = this.#group(subscriber.topics);
     group.members.add(subscriber);
     subscriber.ended.addEventListener("abort", () => this.#leave(subscriber), { once: true });
     const events = this.#recent.flatMap((tick) => tick.events.filter((event) => group.matches(event.topic)));
@@ -94,20 +95,22 @@ export class Tail {
     this.#rouse();
   }
 
-  #group(pattern: string): Group {
-    let group = this.#groups.get(pattern);
+  #group(topics: readonly string[]): Group {
+    const name = nameOf(topics);
+    let group = this.#groups.get(name);
     if (group === undefined) {
-      group = { matches: compileTopicPattern(pattern), members: new Set() };
-      this.#groups.set(pattern, group);
+      group = { matches: compileTopicPatterns(topics), members: new Set() };
+      this.#groups.set(name, group);
     }
     return group;
   }
 
   #leave(subscriber: Subscriber): void {
-    const group = this.#groups.get(subscriber.pattern);
+    const name = nameOf(subscriber.topics);
+    const group = this.#groups.get(name);
     group?.members.delete(subscriber);
     this.#ahead.delete(subscriber);
-    if (group?.members.size === 0) this.#groups.delete(subscriber.pattern);
+    if (group?.members.size === 0) this.#groups.delete(name);
     if (this.#groups.size === 0) this.#rouse();
   }
 
@@ -125,7 +128,7 @@ export class Tail {
       const cursor = this.#cursor;
       if (cursor === undefined || this.#isDeserted) break;
       this.#isWoken = false;
-      const read = () => this.#store.read({ after: cursor, pattern: undefined, rowsMax: TICK_ROWS_MAX });
+      const read = () => this.#store.read({ after: cursor, topics: [">"], rowsMax: TICK_ROWS_MAX });
       const page = await untilThere(read, this.#stopping.signal, this.#log);
       if (page === undefined) break;
       if (page.isExpired) {
@@ -214,6 +217,11 @@ export class Tail {
       this.#recentCharacters -= this.#recent.shift()?.characters ?? 0;
     }
   }
+}
+
+/** Patterns hold no white space. */
+function nameOf(topics: readonly string[]): string {
+  return topics.join(" ");
 }
 
 function charactersOf(events: readonly FeedEvent[]): number {

@@ -81,6 +81,7 @@ test("for anybody is what tells nothing of events, and no more than that", () =>
     "GET /dashboard/:name",
     "GET /healthz",
     "GET /readyz",
+    "GET /openapi.json",
   ]);
 });
 

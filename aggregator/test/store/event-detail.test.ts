@@ -1,5 +1,6 @@
 /** One event by its identity, and the ends of topics: found by an index, among many rows and partitions. */
 import { expect, test } from "bun:test";
+import { EVERYBODY } from "../../src/access/caller.ts";
 import { Admission } from "../../src/query/admission.ts";
 import { EventRoute } from "../../src/query/event-route.ts";
 import { migrate } from "../../src/store/migrations.ts";
@@ -20,7 +21,7 @@ test("an event that retention took is 410, with when it was stored", async () =>
   await schema.sql`TRUNCATE events`;
   const route = new EventRoute(schema.reader, new Admission());
   const reason: unknown = await route
-    .handle(new Request("http://test/"), { topic: "old", event_id: event.event_id })
+    .handle(new Request("http://test/"), { topic: "old", event_id: event.event_id }, EVERYBODY)
     .catch((error: unknown) => error);
   expect(reason).toMatchObject({ problem: { status: 410, name: "expired" } });
   const { detail } = (reason as { problem: { detail: string } }).problem;

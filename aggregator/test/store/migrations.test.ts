@@ -130,7 +130,7 @@ async function serve(database: Database, schema: Schema): Promise<void> {
   expect((await shards.positions([0])).get(0)).toEqual({ epoch: 1, seq: 5 });
   expect((await events.tally()).lost).toBe(5);
   const reader = new PostgresEventReader(database);
-  expect((await reader.events({ ...EVERYTHING, topic: "role" })).rows).toHaveLength(1);
+  expect((await reader.events({ ...EVERYTHING, topics: ["role"] })).rows).toHaveLength(1);
   expect((await reader.events(EVERYTHING)).rows).toHaveLength(1);
   expect(await events.recount()).toMatchObject({ identities: 1, deadLetters: 1, strayEvents: 0 });
 }

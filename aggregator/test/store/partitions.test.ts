@@ -165,7 +165,7 @@ describe("what no partition takes in", () => {
     const event = makeEvent({ topic: "stray" });
     expect(await schema.deliver(0, [event])).toMatchObject({ unique: 1 });
     await schema.sql`UPDATE events SET received_at = '2001-01-01'`;
-    const page = await schema.page({ topic: "stray", limit: 5 });
+    const page = await schema.page({ topics: ["stray"], limit: 5 });
     expect(page.rows).toHaveLength(1);
     expect(await schema.events.keepPartitions(undefined)).toMatchObject({ dropped: 0 });
     expect(await schema.events.countStrays()).toBe(1);
@@ -178,7 +178,7 @@ describe("what no partition takes in", () => {
     expect(await schema.events.countStrays()).toBe(1);
     expect((await schema.events.keepPartitions(undefined)).made).toBeGreaterThan(0);
     expect(await schema.events.countStrays()).toBe(0);
-    expect((await schema.page({ topic: "stray", limit: 5 })).rows).toHaveLength(1);
+    expect((await schema.page({ topics: ["stray"], limit: 5 })).rows).toHaveLength(1);
   });
 });
 
@@ -187,7 +187,7 @@ describe("retention drops partitions in which everything has expired", () => {
     await using schema = await openSchema();
     const { event } = await makeOld(schema, "30 days 1 minute");
     expect(await schema.events.keepPartitions(30)).toMatchObject({ dropped: 1 });
-    expect((await schema.page({ topic: "old", limit: 5 })).rows).toEqual([]);
+    expect((await schema.page({ topics: ["old"], limit: 5 })).rows).toEqual([]);
     expect(await schema.sql`SELECT FROM identities`).toHaveLength(1);
     expect(await schema.deliver(0, [event])).toMatchObject({ unique: 0, duplicates: 1 });
     expect(await schema.sql`SELECT FROM events`).toHaveLength(0);
@@ -204,7 +204,7 @@ describe("retention drops partitions in which everything has expired", () => {
     await using schema = await openSchema();
     await makeOld(schema, "4000 days");
     expect(await schema.events.keepPartitions(undefined)).toMatchObject({ dropped: 0 });
-    expect((await schema.page({ topic: "old", limit: 5 })).rows).toHaveLength(1);
+    expect((await schema.page({ topics: ["old"], limit: 5 })).rows).toHaveLength(1);
   });
 
   test("and takes no less than a day", async () => {

@@ -22,7 +22,7 @@ const NOTHING_NAMED: Naming = { dropped: 0, kept: 0, conflicting: 0 };
 
 /** The query that asks for nothing in particular. */
 export const EVERYTHING: EventsQuery = {
-  topic: undefined,
+  topics: [">"],
   source: undefined,
   since: undefined,
   until: undefined,

@@ -5,35 +5,38 @@
  * or nothing. Replies, problems and `?ack=stored` are those of `/publish`; pointers are into the CloudEvent.
  */
 import { NAMED_ERRORS_MAX, type ProblemPlace, parsePublishBody, type RefusedBody } from "@sekali/contract";
+import type { Caller } from "../../access/caller.ts";
 import { RequestError, refusalProblem } from "../../problem.ts";
 import type { Route } from "../../route.ts";
 import { readBody } from "../body.ts";
 import { readContentType } from "../content-type.ts";
-import { type Batch, type Intake, jsonResponse, queuedResponse, readAck, tally } from "../intake.ts";
+import { type AdmittedBatch, type Intake, jsonResponse, queuedResponse, readAck, tally } from "../intake.ts";
 import { malformed, noCloudEvent, SEND_CLOUDEVENTS, unfitting } from "./cloudevents-endpoint.ts";
 import { type Attributes, cloudEventFaults, mapCloudEvent, pointerInCloudEvent } from "./mapping.ts";
 import { BATCHED, decodeText, NotReadable, readBatch, readBinary, readStructured, STRUCTURED } from "./modes.ts";
 
 export class CloudEventsRoute {
-  readonly routes: readonly Route[] = [{ ...SEND_CLOUDEVENTS, handle: (request) => this.handle(request) }];
+  readonly routes: readonly Route[] = [
+    { ...SEND_CLOUDEVENTS, handle: (request, _, caller) => this.handle(request, caller) },
+  ];
   readonly #intake: Intake;
 
   constructor(intake: Intake) {
     this.#intake = intake;
   }
 
-  async handle(request: Request): Promise<Response> {
+  async handle(request: Request, caller: Caller): Promise<Response> {
     const ack = readAck(request.url);
     const mode = modeOf(request.headers);
     const body = await readBody(request, this.#intake.limits.bodyBytesMax);
-    const batch = this.#map(readMode(mode, request.headers, body), mode === "batched");
+    const batch = this.#map(readMode(mode, request.headers, body), mode === "batched", caller);
     const receipt = await this.#intake.queue(batch, "cloudevents");
     if (ack === "queued") return queuedResponse(batch.events.length);
     const results = await this.#intake.verdicts(receipt, batch.events);
     return jsonResponse(JSON.stringify({ ...tally(results), results }));
   }
 
-  #map(cloudEvents: readonly (Attributes | undefined)[], isBatch: boolean): Batch {
+  #map(cloudEvents: readonly (Attributes | undefined)[], isBatch: boolean, caller: Caller): AdmittedBatch {
     const place = (index: number) => (isBatch ? `/${index}` : "");
     const faults = cloudEvents.flatMap((attributes, index) => faultsAt(place(index), attributes));
     if (faults.length > 0) throw new RequestError(unfitting(faults.slice(0, NAMED_ERRORS_MAX)));
@@ -41,8 +44,7 @@ export class CloudEventsRoute {
     const events = cloudEvents.map((attributes) => mapCloudEvent(attributes ?? new Map(), arrival));
     const parsed = parsePublishBody(Buffer.from(JSON.stringify(events)), this.#intake.limits);
     if (!parsed.ok) throw new RequestError(refusalProblem(inCloudEvents(parsed, isBatch)));
-    this.#intake.admit(parsed.events, place, "type");
-    return parsed;
+    return this.#intake.admit(caller, parsed, place, "type");
   }
 }
 

@@ -74,7 +74,17 @@ export function exportResponse(encoding: Encoding, rejectedCount: number, errorM
 }
 
 /** Codes of google.rpc.Code; the HTTP status is what exporters act on. */
-export const RPC_CODES: Readonly<Record<number, number>> = { 400: 3, 413: 3, 415: 3, 422: 3, 500: 13, 503: 14 };
+export const RPC_CODES: Readonly<Record<number, number>> = {
+  400: 3,
+  401: 16,
+  403: 7,
+  413: 3,
+  415: 3,
+  422: 3,
+  429: 8,
+  500: 13,
+  503: 14,
+};
 const RPC_UNKNOWN = 2;
 
 export function statusResponse(

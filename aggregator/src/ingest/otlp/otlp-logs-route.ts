@@ -2,8 +2,10 @@
  * `POST /v1/logs`: OTLP/HTTP logs, protobuf or JSON, as OpenTelemetry's SDKs and the Collector send them.
  *
  * Each log record becomes an event of ours (`mapping.ts`), which the contract judges like any other. A record that it
- * refuses is rejected, named in `partial_success`, and the others are queued; where all are refused it is a 400. What
- * can be retried is a 503 with `Retry-After`, never a 429, on which several exporters drop.
+ * refuses is rejected, named in `partial_success`, and the others are queued; where all are refused it is a 400.
+ * So is one whose topic is not the key's: a Collector sends the logs of many services at once, and one of them must not
+ * cost the others theirs. Where no topic is the key's it is a 403, which exporters log and do not retry.
+ * What can be retried is a 503 with `Retry-After`; a 429, on which several exporters drop, is for a key's quota alone.
  *
  * Everything that is queued before the 200 is on disk (P1). A request whose records do not fit into one batch becomes
  * several, and may fail with some of them queued: sending it again is safe for records that have an identity of their
@@ -11,12 +13,14 @@
  */
 import { setImmediate } from "node:timers/promises";
 import { type Identified, type ProblemPlace, parseEventLine } from "@sekali/contract";
+import type { Caller } from "../../access/caller.ts";
+import { notCovered } from "../../access/covered.ts";
 import type { RequestObserver } from "../../ops/observers.ts";
 import { problemOf, RequestError, reasonOf } from "../../problem.ts";
 import type { Route } from "../../route.ts";
 import { readBody } from "../body.ts";
 import { readContentType } from "../content-type.ts";
-import type { Intake } from "../intake.ts";
+import { type AdmittedBatch, CROWDED_TOPIC, FOREIGN_TOPIC, type Intake } from "../intake.ts";
 import {
   decodeRequest,
   describePlaces,
@@ -44,13 +48,17 @@ const RECORDS_A_TURN = 200;
 interface Judged {
   readonly events: Identified[];
   readonly texts: string[];
+  /** Of the events: the record's number in the request. */
+  readonly numbers: number[];
   /** Pointers begin with the record's number in the request. */
   readonly rejected: ProblemPlace[];
   rejectedCount: number;
 }
 
 export class OtlpLogsRoute {
-  readonly routes: readonly Route[] = [{ ...SEND_OTLP_LOGS, handle: (request) => this.handle(request) }];
+  readonly routes: readonly Route[] = [
+    { ...SEND_OTLP_LOGS, handle: (request, _, caller) => this.handle(request, caller) },
+  ];
   readonly #intake: Intake;
   readonly #settings: MappingSettings;
   readonly #observer: Pick<RequestObserver, "refused">;
@@ -61,10 +69,10 @@ export class OtlpLogsRoute {
     this.#observer = observer;
   }
 
-  async handle(request: Request): Promise<Response> {
+  async handle(request: Request, caller: Caller): Promise<Response> {
     const encoding = encodingOf(request.headers.get("content-type"));
     try {
-      return await this.#export(request, encoding);
+      return await this.#export(request, encoding, caller);
     } catch (error) {
       const problem = problemOf(error);
       // A fault of ours is logged where all of them are.
@@ -75,20 +83,22 @@ export class OtlpLogsRoute {
     }
   }
 
-  async #export(request: Request, encoding: Encoding): Promise<Response> {
+  async #export(request: Request, encoding: Encoding, caller: Caller): Promise<Response> {
     const bytes = await readBody(request, this.#intake.limits.bodyBytesMax);
     const judged = await this.#judge(decode(bytes, encoding, this.#intake.limits.bodyBytesMax));
-    this.#rejectCrowded(judged);
+    const isForeign = rejectTopics(judged, this.#intake.foreignTopics(caller, judged.events), FOREIGN_TOPIC);
+    if (isForeign && judged.events.length === 0) throw notCovered(describePlaces(judged.rejected), judged.rejected);
+    rejectTopics(judged, this.#intake.crowdedTopics(judged.events), CROWDED_TOPIC);
     const message = describePlaces(judged.rejected);
     if (judged.events.length === 0 && judged.rejectedCount > 0) {
       throw new RequestError(badData(`None of the log records can be kept: ${message}`));
     }
-    await Promise.all(this.#batches(judged).map((batch) => this.#intake.queue(batch, "otlp")));
+    await Promise.all(this.#batches(judged, caller).map((batch) => this.#intake.queue(batch, "otlp")));
     return exportResponse(encoding, judged.rejectedCount, message);
   }
 
   async #judge(request: ExportLogsServiceRequest): Promise<Judged> {
-    const judged: Judged = { events: [], texts: [], rejected: [], rejectedCount: 0 };
+    const judged: Judged = { events: [], texts: [], numbers: [], rejected: [], rejectedCount: 0 };
     const charactersMax = this.#intake.limits.bodyBytesMax * GROWTH_MAX;
     let characters = 0;
     let index = 0;
@@ -103,6 +113,7 @@ export class OtlpLogsRoute {
       if (parsed.ok) {
         judged.events.push(...parsed.events);
         judged.texts.push(parsed.text);
+        judged.numbers.push(index);
       } else reject(judged, index, parsed.errors);
       index += 1;
       if (index % RECORDS_A_TURN === 0) await setImmediate();
@@ -110,22 +121,8 @@ export class OtlpLogsRoute {
     return judged;
   }
 
-  /** Records whose topic finds no room are rejected; the others are let in. */
-  #rejectCrowded(judged: Judged): void {
-    const crowded = this.#intake.crowdedTopics(judged.events);
-    if (crowded.size === 0) return;
-    const kept = judged.events.map(({ topic }) => !crowded.has(topic));
-    for (const [index, isKept] of kept.entries()) {
-      if (!isKept)
-        reject(judged, index, [{ pointer: "/topic", detail: "is a new topic, and there is no room for it" }]);
-    }
-    judged.texts.splice(0, Number.POSITIVE_INFINITY, ...judged.texts.filter((_, index) => kept[index]));
-    judged.events.splice(0, Number.POSITIVE_INFINITY, ...judged.events.filter((_, index) => kept[index]));
-    this.#intake.admit(judged.events, () => "");
-  }
-
   /** As few as fit. */
-  #batches({ events, texts }: Judged): { events: Identified[]; text: string }[] {
+  #batches({ events, texts }: Judged, caller: Caller): AdmittedBatch[] {
     const { batchEventsMax, bodyBytesMax } = this.#intake.limits;
     const batches: { events: Identified[]; texts: string[]; characters: number }[] = [];
     for (const [index, text] of texts.entries()) {
@@ -138,7 +135,9 @@ export class OtlpLogsRoute {
       last.texts.push(text);
       last.characters += text.length;
     }
-    return batches.map((batch) => ({ events: batch.events, text: batch.texts.join(",") }));
+    return batches.map((batch) =>
+      this.#intake.admit(caller, { events: batch.events, text: batch.texts.join(",") }, () => ""),
+    );
   }
 }
 
@@ -157,6 +156,25 @@ function reject(judged: Judged, index: number, faults: readonly ProblemPlace[]):
   if (judged.rejected.length >= NAMED_RECORDS_MAX) return;
   const [first = { pointer: "", detail: "is no event" }] = faults;
   judged.rejected.push({ pointer: `/${index}${first.pointer}`, detail: first.detail });
+}
+
+/** Rejects the events of some topics and keeps the others. @returns whether there were any. */
+function rejectTopics(judged: Judged, topics: ReadonlySet<string>, detail: string): boolean {
+  if (topics.size === 0) return false;
+  const { events, texts, numbers } = judged;
+  let kept = 0;
+  for (const [index, event] of events.entries()) {
+    if (topics.has(event.topic)) {
+      reject(judged, numbers[index] ?? index, [{ pointer: "/topic", detail }]);
+      continue;
+    }
+    events[kept] = event;
+    texts[kept] = texts[index] ?? "";
+    numbers[kept] = numbers[index] ?? index;
+    kept += 1;
+  }
+  for (const each of [events, texts, numbers]) each.length = kept;
+  return true;
 }
 
 function decode(bytes: Uint8Array, encoding: Encoding, bytesMax: number): ExportLogsServiceRequest {
