@@ -1,5 +1,6 @@
 /** One HTTP request with a time-out, and its answer in bounded memory. */
-import type { Answer } from "./reply.ts";
+import { SubscriptionError } from "./errors.ts";
+import { type Answer, describe, isRetryableStatus, parseObject, readRetryAfter } from "./reply.ts";
 import { type Retryable, STOPPED } from "./retry.ts";
 
 /** A secret, or a function that gives the present one: it is asked before each request. */
@@ -28,7 +29,7 @@ export type Call = {
 };
 
 /** Far more than 10,000 verdicts or 1,000 events handed out take. */
-const ANSWER_BYTES_MAX = 16 * 1024 * 1024;
+export const ANSWER_BYTES_MAX = 16 * 1024 * 1024;
 
 /** Never rejects: whatever keeps an answer away may be gone the next time. */
 export async function call(caller: Caller, request: Call, signal: AbortSignal): Promise<Answer | Retryable> {
@@ -68,8 +69,19 @@ export async function authorization(key: Key | undefined): Promise<Record<string
   return secret === undefined ? {} : { authorization: `Bearer ${secret}` };
 }
 
+/** An answer that is no answer to what was asked: what it means for whoever reads. */
+export function readRefusal(answer: Answer): SubscriptionError | Retryable {
+  const { status } = answer;
+  const reason = describe(status, parseObject(answer.body));
+  if (isRetryableStatus(status)) {
+    return { kind: "retryable", status, reason, retryAfterMs: readRetryAfter(answer.retryAfter, Date.now()) };
+  }
+  const kind = status === 410 ? "expired" : status === 401 || status === 403 ? "unauthorized" : "refused";
+  return new SubscriptionError(kind, reason, status);
+}
+
 /** With a reader, because not every browser's streams can be iterated over. */
-async function readBounded(response: Response, bytesMax: number): Promise<string> {
+export async function readBounded(response: Response, bytesMax: number): Promise<string> {
   const announced = Number(response.headers.get("content-length") ?? Number.NaN);
   if (announced <= bytesMax) return await response.text();
   const reader = response.body?.getReader();

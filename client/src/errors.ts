@@ -1,4 +1,25 @@
-/** What can become of an event beside being acknowledged. */
+/** What can become of an event beside being acknowledged, and of those who read beside getting what they asked for. */
+
+/**
+ * - `expired`: retention has taken what follows the id (410). Begin again from a time, or from `beginning`
+ * - `unauthorized`: no key, a wrong one, or one that may not read this (401, 403)
+ * - `refused`: another pattern, start, id or name is needed, or another address (other 4xx, a reply of somebody else)
+ * - `given_up`: no answer within the bounds, or before a signal
+ */
+export type SubscriptionErrorKind = "expired" | "unauthorized" | "refused" | "given_up";
+
+/** What no further try would change. */
+export class SubscriptionError extends Error {
+  override readonly name = "SubscriptionError";
+  readonly kind: SubscriptionErrorKind;
+  readonly status: number | undefined;
+
+  constructor(kind: SubscriptionErrorKind, reason: string, status: number | undefined) {
+    super(reason);
+    this.kind = kind;
+    this.status = status;
+  }
+}
 
 /**
  * - `refused`: the aggregator has said what is wrong with the event, or it can't be written as JSON
