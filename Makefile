@@ -96,7 +96,7 @@ node_modules/.installed: package.json bun.lock bunfig.toml $(wildcard */package.
 CONTRACT := package.json $(shell find contract/src -type f)
 CLIENT := client/package.json $(shell find client/src client/build -type f)
 AGGREGATOR := $(shell find aggregator/src aggregator/dashboard aggregator/migrations -type f)
-dist/aggregator: node_modules/.installed $(CONTRACT) $(AGGREGATOR)
+dist/aggregator: node_modules/.installed $(CONTRACT) $(CLIENT) $(AGGREGATOR)
 	$(BUN) build --compile --minify --sourcemap aggregator/src/main.ts --outfile $@
 
 client/dist/package.json: node_modules/.installed $(CONTRACT) $(CLIENT) client/README.md

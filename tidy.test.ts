@@ -185,8 +185,8 @@ const rules: Rule[] = [
   },
   {
     name: "the client's core runs in browsers",
-    applies: (path) => path.startsWith("client/src/") && !isTest(path) && path !== "client/src/pino.ts",
-    find: importRule((_, from) => /^(node|bun):|^bun$/.test(from), "do without, or do it in pino.ts"),
+    applies: (path) => /^client\/src\/(?!(pino|key)\.ts$)/.test(path) && !isTest(path),
+    find: importRule((_, from) => /^(node|bun):|^bun$/.test(from), "do without: this runs in browsers too"),
     example: { path: "client/src/x.ts", text: 'import { join } from "node:path";' },
   },
   {
@@ -293,6 +293,6 @@ function isRoot(path: string): boolean {
     isMain(path) ||
     path.endsWith(".test.ts") ||
     path.endsWith(".d.ts") ||
-    /\/src\/index\.ts$|^client\/src\/wire\.ts$|^loadtest\/k6\//.test(path)
+    /\/src\/index\.ts$|^client\/src\/(wire|key|pino)\.ts$|^loadtest\/k6\//.test(path)
   );
 }

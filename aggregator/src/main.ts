@@ -1,6 +1,7 @@
 #!/usr/bin/env bun
 /** The composition root: the only place that reads the environment, handles signals and exits. */
 import { readFileSync } from "node:fs";
+import { KeyError, readKey } from "@sekali/client/key";
 import { Command } from "commander";
 import { version } from "../package.json";
 import { addKeysCommands, KeysRefused } from "./access/keys-command.ts";
@@ -149,7 +150,10 @@ async function tail(options: { url: string; topic: string; since?: string; json?
     },
     note: (text: string) => process.stderr.write(`aggregator tail: ${text}\n`),
   };
-  await tailEvents({ url: options.url, topic: options.topic, since: options.since }, output, stop.signal);
+  const { url, topic, since } = options;
+  const { SEKALI_KEY, SEKALI_KEY_FILE } = process.env;
+  const key = await readKey({ SEKALI_KEY, SEKALI_KEY_FILE });
+  await tailEvents({ url, topic, since, key }, output, stop.signal);
   process.exit(EXIT.fine);
 }
 
@@ -205,7 +209,7 @@ try {
   process.stderr.write(`aggregator: ${error instanceof Error ? error.message : error}\n`);
   if (error instanceof ConfigError || error instanceof MigrationError || error instanceof StoreForbidden)
     process.exit(EXIT.configuration);
-  if (error instanceof TailRefused || error instanceof KeysRefused) process.exit(EXIT.configuration);
+  if ([TailRefused, KeyError, KeysRefused].some((kind) => error instanceof kind)) process.exit(EXIT.configuration);
   if (error instanceof DependencyMissing) process.exit(EXIT.dependency);
   process.exit(EXIT.failed);
 }

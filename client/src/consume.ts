@@ -98,8 +98,8 @@ export interface ConsumerOptions extends ConsumeOptions {
 }
 
 /**
- * Calls `handler` with each event, and acknowledges it when that resolves. Resolves when `signal` is aborted and nothing
- * is under work.
+ * Calls `handler` with each event, and acknowledges it when that resolves. Resolves when `signal` is aborted and
+ * nothing is under work.
  *
  * @throws SubscriptionError, when nothing is under work
  */

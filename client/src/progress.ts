@@ -27,7 +27,7 @@ export class Progress {
     return !this.#returning.has(record);
   }
 
-  /** An event has been given, now or before. Its id counts from here on, and not while it is being dealt with. */
+  /** An event has been given, now or before. */
   pass(record: string, id: string | undefined): void {
     this.#returning.delete(record);
     this.#beyond.add(record);
@@ -36,8 +36,6 @@ export class Progress {
 
   /** Everything up to this id has been given. */
   moveTo(id: string): void {
-    // The first id of a connection is the one that it began with: what was given beyond it is still beyond it.
-    if (id === this.lastId) return;
     this.lastId = id;
     this.#beyond = new Set();
   }

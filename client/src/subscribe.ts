@@ -36,7 +36,7 @@ export interface SubscribeOptions {
   readonly signal?: AbortSignal | undefined;
   /** 45 s unless given: three heartbeats. */
   readonly silenceMsMax?: number | undefined;
-  /** Waits before coming back: up to 1 s at first (or what the service asks for), and up to 5 s at last, unless given. */
+  /** Waits before coming back: up to what the service asks for (1 s) at first, up to 5 s at last, unless given. */
   readonly retry?: Partial<Pick<RetryBounds, "delayMsInitial" | "delayMsMax">> | undefined;
   readonly fetch?: Fetch | undefined;
   readonly onConnected?: (() => void) | undefined;

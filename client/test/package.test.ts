@@ -31,16 +31,35 @@ const PUBLISHING = `
   console.log(JSON.stringify({ stored: receipts.filter(({ verdict }) => verdict === "stored").length, undelivered }));
 `;
 
+const FOLLOWING = `
+  import { consume, subscribe } from "@sekali/client";
+  const [url, topic] = process.argv.slice(2);
+  const followed = new Set();
+  for await (const { event } of subscribe({ url, topic, from: "beginning" })) {
+    if (followed.add(event.event_id).size === 1000) break;
+  }
+  const body = JSON.stringify({ topic, from: "beginning" });
+  await fetch(url + "/subscriptions/" + topic, { method: "PUT", body, headers: { "content-type": "application/json" } });
+  const consumed = new Set();
+  for await (const leased of consume({ url, subscription: topic, max: 1000 })) {
+    void leased.ack();
+    if (consumed.add(leased.event.event_id).size === 1000) break;
+  }
+  console.log(JSON.stringify({ followed: followed.size, consumed: consumed.size }));
+`;
+
 test.each([
   ["Node", () => [nodeProgram()]],
   ["Bun", () => [process.execPath]],
-] as const)("%s imports it, publishes, and ends by itself after close", async (name, program) => {
+] as const)("%s imports it, publishes, follows, consumes, and ends by itself after that", async (name, program) => {
   const topic = `package.${name}`;
   const said = await installed.run(program(), "publish.mjs", PUBLISHING, url, topic);
   expect(JSON.parse(said)).toEqual({ stored: 1000, undelivered: [] });
   await drained(() => url, 10_000);
   const rows = await stack.sql<{ stored: number }[]>`SELECT count(*)::int AS stored FROM events WHERE topic = ${topic}`;
   expect(rows[0]?.stored).toBe(1000);
+  const seen = await installed.run(program(), "follow.mjs", FOLLOWING, url, topic);
+  expect(JSON.parse(seen)).toEqual({ followed: 1000, consumed: 1000 });
 });
 
 test("its types are whole without anything of this repository", async () => {
@@ -55,19 +74,24 @@ test("its types are whole without anything of this repository", async () => {
   expect(await installed.run([tsc, ...flags.split(" "), ""], "types.mts", source)).toBe("");
 });
 
-test("a page of the same origin publishes with it", async () => {
+test("a page of the same origin publishes and follows with it", async () => {
   await using browser = await openBrowser();
   await using page = await visit(browser, `${url}/healthz`);
   await page.page.route("**/client.js", (route) =>
     route.fulfill({ contentType: "text/javascript", body: installed.script }),
   );
   const verdicts = await page.page.evaluate(`(async () => {
-    const { createPublisher } = await import("/client.js");
+    const { createPublisher, subscribe } = await import("/client.js");
     const publisher = createPublisher({ url: location.origin, source: "page", ack: "stored" });
     const publishing = [...Array(50).keys()].map((n) => publisher.publish({ topic: "package.page", payload: { n } }));
     const receipts = await Promise.all(publishing);
     await publisher.close();
-    return receipts.map(({ verdict }) => verdict);
+    let followed = 0;
+    for await (const { event } of subscribe({ url: location.origin, topic: "package.page", from: "beginning" })) {
+      followed += 1;
+      if (followed === 50) break;
+    }
+    return [...receipts.map(({ verdict }) => verdict), followed];
   })()`);
-  expect(verdicts).toEqual(Array(50).fill("stored"));
+  expect(verdicts).toEqual([...Array(50).fill("stored"), 50]);
 });

@@ -4,11 +4,11 @@
  * Everything below it gets what it needs as arguments, and returns a result; the exit code is worked out here.
  */
 import type { Acknowledgement } from "@sekali/client";
+import { KeyError, readKey } from "@sekali/client/key";
 import { createTransport, type Transport } from "@sekali/client/wire";
 import { type Command, CommanderError } from "commander";
 import { buildProgram, type CommonSettings, EXIT, type ShipCommand, type SimulateCommand } from "./cli.ts";
 import { checkHealth } from "./healthcheck.ts";
-import { KeyError, readKey } from "./key.ts";
 import { createLogger, type Logger, LogLimit, standardError, standardOutput } from "./log.ts";
 import { InputError } from "./ship/input.ts";
 import { besideProgress } from "./ship/progress.ts";

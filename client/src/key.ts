@@ -1,6 +1,6 @@
 /**
- * The key to publish with, where the aggregator wants one: from the environment or from a file, and never from an
- * argument, which everybody on the machine could read.
+ * The key of a program of this repository, where the aggregator wants one: from the environment or from a file, and
+ * never from an argument, which everybody on the machine could read. On Node's files, so no part of the package.
  */
 import { readFile } from "node:fs/promises";
 
