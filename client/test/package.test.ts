@@ -38,8 +38,9 @@ const FOLLOWING = `
   for await (const { event } of subscribe({ url, topic, from: "beginning" })) {
     if (followed.add(event.event_id).size === 1000) break;
   }
-  const body = JSON.stringify({ topic, from: "beginning" });
-  await fetch(url + "/subscriptions/" + topic, { method: "PUT", body, headers: { "content-type": "application/json" } });
+  const definition = { method: "PUT", body: JSON.stringify({ topic, from: "beginning" }) };
+  const headers = { "content-type": "application/json" };
+  await fetch(url + "/subscriptions/" + topic, { ...definition, headers });
   const consumed = new Set();
   for await (const leased of consume({ url, subscription: topic, max: 1000 })) {
     void leased.ack();
