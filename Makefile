@@ -44,6 +44,7 @@ format: node_modules/.installed ## Mend what lint and format can mend by themsel
 
 test: native ## All tests, on real Redis, Postgres and Chromium (ARGS='-t name' for some of them)
 	@make/chromium
+	@make/prometheus
 	$(BUN) test --timeout 120000 --path-ignore-patterns 'aggregator/test/compose/**' $(ARGS) \
 	  contract native client aggregator publisher loadtest chaos
 

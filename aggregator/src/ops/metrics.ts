@@ -30,11 +30,14 @@ const DELAY_SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 
 /** Routes, reasons and ends are few; whatever defect made more of them must not fill memory and Prometheus. */
 const LABEL_VALUES_MAX = 200;
 
+/** Alerts ask how these have grown, so they are there from the beginning: what is born with 1 has not grown. */
+const REASONS_AWAITED = ["internal-error", "overloaded", "queue-away", "store-away", "outcome-unknown"];
+
 export class Metrics implements IngestObserver, WorkerObserver, RequestObserver {
   readonly registry = new Registry();
   readonly #acknowledged = new Map<Way, number>(WAYS.map((way) => [way, 0]));
   readonly #transactions = new Map<TransactionEnd, number>(TRANSACTION_ENDS.map((end) => [end, 0]));
-  readonly #refusals = new Map<string, number>();
+  readonly #refusals = new Map<string, number>(REASONS_AWAITED.map((reason) => [reason, 0]));
   readonly #acknowledgement: Distribution;
   readonly #entryDeliveries: Distribution;
   readonly #transactionDeliveries: Distribution;
