@@ -59,6 +59,15 @@ describe("a route answers", () => {
     expect([response.status, await response.json()]).toEqual([200, { name }]);
   });
 
+  test.each(["http://x", "http://sekali.example:8080", "https://x", "https://sekali.example", "https://[::1]:8443"])(
+    "whatever the scheme and the host: %s",
+    async (origin) => {
+      const { app } = serve();
+      for (const path of ["/stats", "/stats?a=/b/"])
+        expect((await app.fetch(new Request(origin + path))).status).toBe(200);
+    },
+  );
+
   test("without parsing what no route asks for: cookies, headers, query", async () => {
     const { app } = serve();
     let parsed = "";
