@@ -30,6 +30,7 @@ describe("an empty environment", () => {
       keyPrefix: "sekali",
       host: "0.0.0.0",
       port: 8080,
+      httpTls: undefined,
       publishedHost: undefined,
       access: "open",
       roles: new Set(["api", "worker"] as const),

@@ -7,8 +7,8 @@
 import { BATCH_EVENTS_MAX_DEFAULT, BODY_BYTES_MAX_DEFAULT, TOPICS_MAX_DEFAULT } from "@sekali/contract";
 import { ConfigError } from "./config-error.ts";
 import { topicTemplateFault } from "./ingest/otlp/topic-template.ts";
-import type { ClientTls } from "./tls.ts";
-import { readBrokerTls, readDatabaseLink } from "./tls-config.ts";
+import type { ClientTls, Identity } from "./tls.ts";
+import { readBrokerTls, readDatabaseLink, readHttpTls } from "./tls-config.ts";
 
 export { ConfigError };
 
@@ -26,6 +26,8 @@ export interface Config {
   readonly keyPrefix: string;
   readonly host: string;
   readonly port: number;
+  /** What HTTPS is served with; undefined: HTTP in plain text. */
+  readonly httpTls: Identity | undefined;
   /** Where the port is published for others, where that is not `host`; undefined: there. */
   readonly publishedHost: string | undefined;
   readonly access: "open" | "keys";
@@ -68,6 +70,8 @@ export const VARIABLES = [
   ["PORT", "8080", "the port to listen on, 0 to 65535"],
   ["PUBLISHED_HOST", "", "the address at which others reach it, where that is not HOST: that of a container's port"],
   ["ACCESS", "open", "keys: ask each caller for a key (aggregator keys create); open: ask nobody"],
+  ["TLS_CERT", "", "serve HTTPS with this certificate and what leads to its authority (PEM)"],
+  ["TLS_KEY", "", "the private key of TLS_CERT (PEM)"],
   ["ROLES", "api,worker", "what this process does: api, worker or both"],
   ["WORKERS", "5", "worker loops, 1 to 64"],
   ["SHARDS", "8", "streams that this process adds to, 1 to 1024"],
@@ -107,6 +111,7 @@ export function readConfig(environment: Environment, readFile: (path: string) =>
     keyPrefix: parseName("KEY_PREFIX", text("KEY_PREFIX"), /^[A-Za-z0-9_.:-]{1,64}$/),
     host: text("HOST"),
     port: integer("PORT", 0, 65_535),
+    httpTls: readHttpTls(text),
     publishedHost: text("PUBLISHED_HOST") || undefined,
     access: parseAccess(text("ACCESS")),
     roles: parseRoles(text("ROLES")),

@@ -1,5 +1,6 @@
 #!/usr/bin/env bun
 /** The composition root: the only place that reads the environment, handles signals and exits. */
+import { X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { KeyError, readKey } from "@sekali/client/key";
 import { Command } from "commander";
@@ -12,7 +13,7 @@ import { createLogger, type Logger } from "./ops/log.ts";
 import { formatVerification, verify } from "./ops/verify.ts";
 import { RedisLink } from "./queue/redis-link.ts";
 import { RedisQueue } from "./queue/redis-queue.ts";
-import { database, startService } from "./service.ts";
+import { database, type Service, startService } from "./service.ts";
 import { awaitDependency, DependencyMissing } from "./startup.ts";
 import { PostgresBatchStore } from "./store/batch-store.ts";
 import { Database } from "./store/database.ts";
@@ -36,6 +37,9 @@ Exit codes:
 
 /** The promise is 10 s; whatever hangs by then is cut off, which loses nothing that was acknowledged. */
 const STOP_MS_MAX = 9500;
+
+/** Renewing tools move files without telling anybody; two small files are read that often. */
+const CERTIFICATE_CHECK_MS = 10_000;
 
 function loadConfig(): Config {
   return readConfig(process.env, (path) => readFileSync(path, "utf8"));
@@ -64,6 +68,24 @@ async function serve(): Promise<void> {
   }
   const service = await startService(config, log);
   stop = () => service.stop();
+  if (config.httpTls !== undefined) followCertificate(service, log);
+}
+
+/** A certificate that was renewed is served on SIGHUP, or soon. One that can't be used changes nothing but the log. */
+function followCertificate(service: Service, log: Logger): void {
+  const renew = () => {
+    try {
+      const { httpTls } = loadConfig();
+      if (httpTls === undefined)
+        throw new ConfigError("TLS_CERT is not set any more; it takes a restart to do without");
+      if (!service.renewCertificate(httpTls)) return;
+      log.info({ expires: new X509Certificate(httpTls.certificate).validTo }, "Certificate renewed");
+    } catch (error) {
+      log.error({ err: error instanceof Error ? error : new Error(String(error)) }, "Certificate not renewed");
+    }
+  };
+  process.on("SIGHUP", renew);
+  setInterval(renew, CERTIFICATE_CHECK_MS).unref();
 }
 
 async function migrateOnly(options: { grantTo?: string }): Promise<void> {
@@ -121,9 +143,14 @@ async function withKeys(work: (keys: KeyKeeper) => Promise<void>): Promise<void>
 }
 
 async function healthcheck(): Promise<void> {
-  const { port } = loadConfig();
+  const { port, httpTls } = loadConfig();
+  const origin = `${httpTls === undefined ? "http" : "https"}://127.0.0.1:${port}`;
   try {
-    const reply = await fetch(`http://127.0.0.1:${port}/readyz`, { signal: AbortSignal.timeout(4000) });
+    const reply = await fetch(`${origin}/readyz`, {
+      signal: AbortSignal.timeout(4000),
+      // It asks its own machine, whose certificate is for another name, and tells no secret.
+      tls: { rejectUnauthorized: false },
+    });
     process.stdout.write(`${await reply.text()}\n`);
     process.exitCode = reply.ok ? EXIT.fine : EXIT.failed;
   } catch (error) {

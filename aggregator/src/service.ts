@@ -19,6 +19,7 @@ import { PublishRoute } from "./ingest/publish-route.ts";
 import { ShardKeeper } from "./ingest/shard-keeper.ts";
 import { TopicRegistry } from "./ingest/topic-registry.ts";
 import { Verdicts } from "./ingest/verdicts.ts";
+import { Listener } from "./listener.ts";
 import { OpenApiRoute } from "./openapi/openapi-route.ts";
 import { HealthRoutes } from "./ops/health-routes.ts";
 import type { Logger } from "./ops/log.ts";
@@ -57,6 +58,7 @@ import { Followers } from "./subscribe/followers.ts";
 import { SubscribeRoute } from "./subscribe/subscribe-route.ts";
 import { Subscriptions } from "./subscribe/subscriptions.ts";
 import { SubscriptionsRoute } from "./subscribe/subscriptions-route.ts";
+import type { Identity } from "./tls.ts";
 import { Auditor } from "./worker/auditor.ts";
 import { DeliveryLog } from "./worker/delivery-log.ts";
 import { ObservedBatchStore } from "./worker/observed-batch-store.ts";
@@ -70,8 +72,6 @@ const FEED_CONNECTIONS_MAX = 4;
 const LEASE_CONNECTIONS_MAX = 3;
 /** A query's statement: less than anything that publishing or a crash's recovery waits for. */
 const QUERY_TIMEOUT_MS = 4000;
-/** A connection without a request is kept for as long as an idle publisher may want it. */
-const IDLE_CONNECTION_S = 60;
 const IN_FLIGHT_MS_MAX = 3500;
 const TRANSACTIONS_MS_MAX = 3500;
 const CLOSE_S_MAX = 1;
@@ -80,6 +80,11 @@ export interface Service {
   readonly url: URL;
   /** What is mounted. */
   readonly routes: readonly Route[];
+  /**
+   * Serves HTTPS with this certificate from now on; false: it already did.
+   * @throws where the certificate can't be used; the one of before is then still served.
+   */
+  renewCertificate(tls: Identity): boolean;
   stop(): Promise<void>;
 }
 
@@ -135,7 +140,7 @@ class Parts implements Service {
   readonly routes: readonly Route[];
   readonly #admission = new Admission();
   readonly #metrics = new Metrics();
-  #http: ReturnType<typeof Bun.serve> | undefined;
+  readonly #http: Listener;
   #stopping: Promise<void> | undefined;
 
   constructor(config: Config, log: Logger, api: Database, link: RedisLink, installation: string) {
@@ -173,11 +178,7 @@ class Parts implements Service {
     const shards = new PostgresShardStore(api, installation);
     this.#events = new PostgresEventStore(api);
     this.#audit = new PostgresAuditStore(api);
-    const bounds = {
-      eventsMax: Math.floor(config.queueEventsMax / config.shards),
-      bytesMax: Math.floor(config.queueBytesMax / config.shards),
-    };
-    this.#keeper = new ShardKeeper(this.#queue, shards, config.shards, bounds, log);
+    this.#keeper = new ShardKeeper(this.#queue, shards, config.shards, boundsOfShard(config), log);
     this.#hub.on((signal) => {
       if (signal.kind === "moved") this.#keeper.committed(signal.shard, signal.position);
     });
@@ -207,10 +208,11 @@ class Parts implements Service {
       access: this.#access.state,
     });
     this.routes = this.#routes();
+    const app = createServer(this.routes, this.#access.gate, log, this.#metrics);
+    this.#http = new Listener({ host: config.host, port: config.port, tls: config.httpTls }, app.fetch);
   }
 
   get url(): URL {
-    if (this.#http === undefined) throw new Error("the service does not listen");
     return this.#http.url;
   }
 
@@ -227,21 +229,12 @@ class Parts implements Service {
       this.#auditor.start();
     }
     await this.#access.start();
-    this.#listen();
+    this.#http.start();
     this.#log.info({ url: this.url.href, roles: [...roles], workers, shards }, "Ready");
   }
 
-  #listen(): void {
-    const { host, port } = this.#config;
-    const app = createServer(this.routes, this.#access.gate, this.#log, this.#metrics);
-    this.#http = Bun.serve({
-      hostname: host,
-      port,
-      idleTimeout: IDLE_CONNECTION_S,
-      // The publish route refuses large bodies itself, with a reason; this is only the net under it.
-      maxRequestBodySize: 2 ** 40,
-      fetch: app.fetch,
-    });
+  renewCertificate(tls: Identity): boolean {
+    return this.#http.renew(tls);
   }
 
   #routes(): readonly Route[] {
@@ -260,7 +253,7 @@ class Parts implements Service {
     const intake = new Intake(this.#batcher, this.#verdicts, this.#topics, limits);
     const reader = new PostgresEventReader(this.#readers);
     const admission = this.#admission;
-    const publish = new PublishRoute(intake, (request) => this.#http?.timeout(request, IDLE_CONNECTION_S));
+    const publish = new PublishRoute(intake, (request) => this.#http.keepAlive(request));
     return [
       ...publish.routes,
       ...new CloudEventsRoute(intake).routes,
@@ -289,7 +282,7 @@ class Parts implements Service {
       admission: this.#admission,
       followers: this.#followers,
       subscriptions: this.#subscriptions,
-      requests: () => this.#http?.pendingRequests ?? 0,
+      requests: () => this.#http.pendingRequests,
     });
     registerProcessMetrics(registry);
     return new MetricsRoute(registry, new SharedMetrics(registry, this.#events, this.#queue));
@@ -323,14 +316,20 @@ class Parts implements Service {
   /** Workers go on meanwhile, so that those who wait for a verdict get it. */
   async #answerInFlight(): Promise<void> {
     const http = this.#http;
-    if (http === undefined) return;
     const stopped = http.stop();
     await within(IN_FLIGHT_MS_MAX, Promise.all([this.#batcher.drain(), untilIdle(http)]));
     this.#verdicts.giveUp();
     await within(200, untilIdle(http));
-    await http.stop(true);
+    await http.end();
     await within(200, stopped);
   }
+}
+
+function boundsOfShard(config: Config): { eventsMax: number; bytesMax: number } {
+  return {
+    eventsMax: Math.floor(config.queueEventsMax / config.shards),
+    bytesMax: Math.floor(config.queueBytesMax / config.shards),
+  };
 }
 
 async function untilIdle(http: { readonly pendingRequests: number }): Promise<void> {

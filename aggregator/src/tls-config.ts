@@ -8,7 +8,7 @@ import { type ClientTls, certificatesFault, type Identity, keyFault } from "./tl
 const BROKER = ["BROKER_CA", "BROKER_CERT", "BROKER_KEY"] as const;
 const DATABASE = ["DATABASE_CA", "DATABASE_CERT", "DATABASE_KEY"] as const;
 
-export type TlsVariable = (typeof BROKER)[number] | (typeof DATABASE)[number];
+export type TlsVariable = (typeof BROKER)[number] | (typeof DATABASE)[number] | "TLS_CERT" | "TLS_KEY";
 type ReadText = (name: TlsVariable) => string;
 
 /** Of libpq, with what says the same here. The driver would send those it does not know to the server. */
@@ -69,6 +69,11 @@ function whatIsJudged(mode: string, isAuthorityGiven: boolean): ClientTls["verif
   throw new ConfigError(
     "DATABASE_URL has sslmode=verify-ca, but DATABASE_CA is not set: any certificate of the web would do",
   );
+}
+
+/** What HTTPS is served with; undefined: HTTP in plain text. */
+export function readHttpTls(text: ReadText): Identity | undefined {
+  return parseIdentity("TLS_CERT", "TLS_KEY", text);
 }
 
 function parseCertificates(name: TlsVariable, text: ReadText): string | undefined {

@@ -55,7 +55,7 @@ export class AggregatorProcess {
   private constructor(port: number, env: Record<string, string>, name: string, command: string[]) {
     this.port = port;
     this.#name = name;
-    this.url = `http://127.0.0.1:${port}`;
+    this.url = `${env["TLS_CERT_FILE"] === undefined ? "http" : "https"}://127.0.0.1:${port}`;
     this.#child = Bun.spawn(command, {
       env: environment({ HOST: "127.0.0.1", PORT: String(port), ...env }),
       stdin: "ignore",
@@ -102,7 +102,11 @@ export class AggregatorProcess {
     await eventually(
       async () => {
         if (!this.isRunning) throw new Error(`it has ended:\n${this.tail()}`);
-        const reply = await fetch(`${this.url}/readyz`, { signal: AbortSignal.timeout(2_000), keepalive: false });
+        const reply = await fetch(`${this.url}/readyz`, {
+          signal: AbortSignal.timeout(2_000),
+          keepalive: false,
+          tls: { rejectUnauthorized: false },
+        });
         if (reply.status !== 200) throw new Error(`/readyz says ${reply.status}: ${await reply.text()}`);
       },
       { within: milliseconds, what: `readiness of ${this.#name}` },
@@ -120,6 +124,11 @@ export class AggregatorProcess {
   async terminate(): Promise<number> {
     this.#child.kill("SIGTERM");
     return await within(this.#child.exited, EXIT_MS_MAX, `the end of ${this.#name} after SIGTERM`);
+  }
+
+  /** SIGHUP: what lies in files is to be read again. */
+  hangUp(): void {
+    this.#child.kill("SIGHUP");
   }
 
   /** SIGSTOP: the process stands still with everything open. */

@@ -107,7 +107,8 @@ export class Follower {
     if (this.#options.topic !== undefined) query.set("topic", this.#options.topic);
     if (this.#options.from !== undefined) query.set("from", this.#options.from);
     const headers: Record<string, string> = this.lastId === undefined ? {} : { "last-event-id": this.lastId };
-    const response = await fetch(`${this.#target()}/subscribe?${query}`, { headers, signal, keepalive: false });
+    const tls = { rejectUnauthorized: false };
+    const response = await fetch(`${this.#target()}/subscribe?${query}`, { headers, signal, keepalive: false, tls });
     if (response.status !== 200 || response.body === null) {
       this.refusals.push({ status: response.status, text: await response.text() });
       return;

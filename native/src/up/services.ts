@@ -33,10 +33,11 @@ export async function servicesOf(installation: Installation): Promise<Service[]>
 }
 
 /** From this machine itself: an aggregator that listens everywhere also listens on loopback. */
-export function urlOf({ bind, port }: Pick<Installation, "bind" | "port">): string {
-  if (bind === "0.0.0.0") return `http://127.0.0.1:${port}`;
-  if (bind === "::") return `http://[::1]:${port}`;
-  return `http://${bind.includes(":") ? `[${bind}]` : bind}:${port}`;
+export function urlOf({ bind, port, env }: Pick<Installation, "bind" | "port" | "env">): string {
+  const scheme = env["TLS_CERT"] || env["TLS_CERT_FILE"] ? "https" : "http";
+  if (bind === "0.0.0.0") return `${scheme}://127.0.0.1:${port}`;
+  if (bind === "::") return `${scheme}://[::1]:${port}`;
+  return `${scheme}://${bind.includes(":") ? `[${bind}]` : bind}:${port}`;
 }
 
 function brokerService({ root, env }: Installation, port: number): Service {
@@ -103,7 +104,11 @@ const PROBE_MS_MAX = 2_000;
 
 export async function answersReady(url: string): Promise<boolean> {
   try {
-    const reply = await fetch(`${url}/readyz`, { signal: AbortSignal.timeout(PROBE_MS_MAX) });
+    const reply = await fetch(`${url}/readyz`, {
+      signal: AbortSignal.timeout(PROBE_MS_MAX),
+      // Whether it answers is asked, not who it is: its certificate may be for another name than this address.
+      tls: { rejectUnauthorized: false },
+    });
     return reply.ok;
   } catch {
     return false; // Not listening yet.
