@@ -5,6 +5,7 @@
  * address or a stack; those go to the log.
  */
 import type { Problem as Described, ProblemPlace, RefusedBody } from "@sekali/contract";
+import { OverQuota } from "./access/token-bucket.ts";
 import { Overloaded } from "./ingest/batcher.ts";
 import { OutcomeUnknown } from "./ingest/verdicts.ts";
 import { QueueAway } from "./queue/port.ts";
@@ -102,11 +103,23 @@ export const INTERNAL: Problem = {
 export function problemOf(error: unknown): Problem | undefined {
   if (error instanceof RequestError) return error.problem;
   if (error instanceof Overloaded) return OVERLOADED;
+  if (error instanceof OverQuota) return overQuota(Math.ceil(error.waitMs / 1000));
   if (error instanceof QueueAway) return QUEUE_AWAY;
   if (error instanceof OutcomeUnknown) return OUTCOME_UNKNOWN;
   if (error instanceof StoreAway) return STORE_AWAY;
   if (error instanceof TooSlow) return TOO_SLOW;
   return undefined;
+}
+
+/** @param retryAfterS whole seconds. */
+export function overQuota(retryAfterS: number): Problem {
+  return {
+    status: 429,
+    name: "quota-exceeded",
+    title: "Quota exceeded",
+    detail: "The key's quota is used up for the moment. Nothing of this request was stored.",
+    headers: { "retry-after": String(retryAfterS) },
+  };
 }
 
 function unavailable(name: string, title: string, detail: string): Problem {

@@ -10,7 +10,16 @@ export interface Caller {
   readonly allowsAll: boolean;
   /** Aborted when the key is revoked or expires; what goes on for longer ends then. Undefined: it never does. */
   readonly ended: AbortSignal | undefined;
+  /** Of what the caller publishes; undefined: no bound of its own. */
+  readonly quota: Quota | undefined;
   allows(topic: string): boolean;
+}
+
+export interface Quota {
+  /** @throws OverQuota, and takes nothing. */
+  take(events: number): void;
+  /** What was taken for events that were refused for another reason. */
+  giveBack(events: number): void;
 }
 
 /** Who calls where nobody is asked (`ACCESS=open`). */
@@ -19,6 +28,7 @@ export const EVERYBODY: Caller = {
   topics: [">"],
   allowsAll: true,
   ended: undefined,
+  quota: undefined,
   allows: () => true,
 };
 
@@ -28,6 +38,7 @@ export const ANYBODY: Caller = {
   topics: [],
   allowsAll: false,
   ended: undefined,
+  quota: undefined,
   allows: () => false,
 };
 

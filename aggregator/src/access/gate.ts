@@ -8,7 +8,7 @@
  * The challenge names Bearer alone. Basic clients send their password unasked; a browser that is challenged for it
  * opens a dialog of its own over the dashboard's form.
  */
-import { RequestError } from "../problem.ts";
+import { type Problem, RequestError } from "../problem.ts";
 import type { Scope } from "../route.ts";
 import { ANYBODY, type Caller, EVERYBODY } from "./caller.ts";
 import { digestOf } from "./key-text.ts";
@@ -32,7 +32,7 @@ export class KeyGate implements Gate {
   admit(request: Request, scope: Scope): Caller | Promise<Caller> {
     if (scope === "anybody") return ANYBODY;
     const header = request.headers.get("authorization");
-    if (header === null) throw unauthorized("This needs a key, as a bearer token: `Authorization: Bearer sekali_…`.");
+    if (header === null) throw new RequestError(NO_KEY);
     const digest = digestOf(readKeyText(header));
     if (digest === undefined) throw unknownKey();
     const known = this.#keyring.find(digest);
@@ -59,13 +59,7 @@ export function readKeyText(header: string): string {
 function entitled(key: Key, scope: Exclude<Scope, "anybody">): Key {
   key.isUsed = true;
   if (key.scopes.has(scope)) return key;
-  throw new RequestError({
-    status: 403,
-    name: "scope-missing",
-    title: "The key is not good for this",
-    detail: `This needs a key with the scope ${scope}; that of ${key.name} are ${[...key.scopes].join(", ")}.`,
-    headers: { "www-authenticate": `Bearer realm="sekali", error="insufficient_scope", scope="${scope}"` },
-  });
+  throw new RequestError(scopeMissing(key.name, key.scopes, scope));
 }
 
 /** For what goes on for longer than most. @throws RequestError 401 where the caller's key has ended since. */
@@ -74,16 +68,32 @@ export function requireGood({ ended }: Caller): void {
 }
 
 function unknownKey(): RequestError {
-  const detail = "There is no such key, or it was revoked, or it has expired.";
-  return unauthorized(detail, ', error="invalid_token"');
+  return new RequestError(UNKNOWN_KEY);
 }
 
-function unauthorized(detail: string, error = ""): RequestError {
-  return new RequestError({
+function unauthorized(detail: string, error = ""): Problem {
+  return {
     status: 401,
     name: "unauthorized",
     title: "A key is needed",
     detail,
     headers: { "www-authenticate": `Bearer realm="sekali"${error}` },
-  });
+  };
+}
+
+const NO_KEY = unauthorized("This needs a key, as a bearer token: `Authorization: Bearer sekali_…`.");
+
+export const UNKNOWN_KEY = unauthorized(
+  "There is no such key, or it was revoked, or it has expired.",
+  ', error="invalid_token"',
+);
+
+export function scopeMissing(name: string, scopes: Iterable<string>, scope: string): Problem {
+  return {
+    status: 403,
+    name: "scope-missing",
+    title: "The key is not good for this",
+    detail: `This needs a key with the scope ${scope}; those of ${name} are ${[...scopes].join(", ")}.`,
+    headers: { "www-authenticate": `Bearer realm="sekali", error="insufficient_scope", scope="${scope}"` },
+  };
 }

@@ -10,6 +10,7 @@ import type { Logger } from "../ops/log.ts";
 import type { KeyReader, KeyScope, LiveKey } from "../store/key-port.ts";
 import { type Caller, compileTopics } from "./caller.ts";
 import { isSameDigest } from "./key-text.ts";
+import { TokenBucket } from "./token-bucket.ts";
 
 const REFRESH_MS = 2000;
 /** Between two reads for the sake of unknown keys. */
@@ -26,14 +27,15 @@ export class Key implements Caller {
   readonly topics: readonly string[];
   readonly allowsAll: boolean;
   readonly allows: (topic: string) => boolean;
+  readonly quota: TokenBucket | undefined;
   readonly #expiresAtMs: number;
   readonly #ended = new AbortController();
   /** Since it was last noted. */
   isUsed = false;
   notedAtMs = Number.NEGATIVE_INFINITY;
 
-  /** @param nowMs monotonic, when the key was read. */
-  constructor({ id, name, digest, scopes, topics, expiresInMs }: LiveKey, nowMs: number) {
+  /** @param readAtMs when the key was read. @param now monotonic milliseconds. */
+  constructor({ id, name, digest, scopes, topics, quota, expiresInMs }: LiveKey, readAtMs: number, now: () => number) {
     this.id = id;
     this.name = name;
     this.digest = digest;
@@ -41,7 +43,8 @@ export class Key implements Caller {
     this.topics = topics;
     this.allowsAll = topics.includes(">");
     this.allows = this.allowsAll ? () => true : compileTopics(topics);
-    this.#expiresAtMs = nowMs + (expiresInMs ?? Number.POSITIVE_INFINITY);
+    this.quota = quota && new TokenBucket(quota, now);
+    this.#expiresAtMs = readAtMs + (expiresInMs ?? Number.POSITIVE_INFINITY);
   }
 
   get ended(): AbortSignal {
@@ -159,7 +162,7 @@ export class Keyring {
   #replace(live: readonly LiveKey[], nowMs: number): void {
     const keys = live.map((each) => {
       const known = this.#byId.get(each.id);
-      return known?.digest === each.digest ? known : new Key(each, nowMs);
+      return known?.digest === each.digest ? known : new Key(each, nowMs, this.#now);
     });
     const kept = new Set(keys);
     for (const key of this.#byId.values()) if (!kept.has(key)) key.end();

@@ -14,13 +14,13 @@ import {
   TOPICS_MAX_DEFAULT,
 } from "@sekali/contract";
 import { Type } from "@sinclair/typebox";
-import type { Caller } from "../access/caller.ts";
+import type { Caller, Quota } from "../access/caller.ts";
 import { notCovered } from "../access/covered.ts";
 import { requireGood } from "../access/gate.ts";
 import type { Parameters } from "../openapi/operation.ts";
 import type { Way } from "../ops/observers.ts";
 import { OVERLOADED, type Problem, QUEUE_AWAY, RequestError } from "../problem.ts";
-import type { Batcher, Receipt } from "./batcher.ts";
+import { type Batcher, Overloaded, type Receipt } from "./batcher.ts";
 import type { TopicRegistry } from "./topic-registry.ts";
 import type { Verdicts } from "./verdicts.ts";
 
@@ -115,14 +115,39 @@ export class Intake {
     return this.#topics.admit(events.map((event) => event.topic));
   }
 
-  /** Resolves when Redis has the batch on disk (P1). An empty batch has no receipt: nothing was queued. */
-  queue({ text, events }: AdmittedBatch, way: Way): Promise<Receipt | undefined> {
-    return events.length === 0 ? Promise.resolve(undefined) : this.#batcher.submit(text, events.length, way);
+  /**
+   * Resolves when Redis has the batch on disk (P1). An empty batch has no receipt: nothing was queued.
+   * @throws OverQuota, and nothing was queued.
+   */
+  queue({ text, events, caller }: AdmittedBatch, way: Way): Promise<Receipt | undefined> {
+    if (events.length === 0) return Promise.resolve(undefined);
+    const submit = () => this.#batcher.submit(text, events.length, way);
+    return caller.quota === undefined ? submit() : within(caller.quota, events.length, submit);
+  }
+
+  /** As `queue`, of the batches that one request has become: the quota lets all of them in, or none. */
+  async queueAll(batches: readonly AdmittedBatch[], way: Way): Promise<void> {
+    const queueEach = (each: readonly AdmittedBatch[]) =>
+      Promise.all(each.map(({ text, events }) => this.#batcher.submit(text, events.length, way)));
+    const quota = batches[0]?.caller.quota;
+    const count = batches.reduce((sum, { events }) => sum + events.length, 0);
+    await (quota === undefined ? queueEach(batches) : within(quota, count, () => queueEach(batches)));
   }
 
   /** Waits for the commit. */
   async verdicts(receipt: Receipt | undefined, events: readonly Identified[]): Promise<readonly StoredVerdict[]> {
     return receipt === undefined ? [] : await this.#verdicts.of(receipt, events, STORED_DEADLINE_MS);
+  }
+}
+
+/** What there was no room for costs the key nothing. */
+async function within<T>(quota: Quota, events: number, submit: () => Promise<T>): Promise<T> {
+  quota.take(events);
+  try {
+    return await submit();
+  } catch (error) {
+    if (error instanceof Overloaded) quota.giveBack(events);
+    throw error;
   }
 }
 

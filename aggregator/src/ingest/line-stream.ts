@@ -2,10 +2,10 @@
  * Newline-delimited JSON on `POST /publish`: a stream of any length, one event a line.
  *
  * It is taken in chunks, each validated as a whole and queued all or nothing, one on its way while the next is read: so
- * a stream holds a bounded share of memory however long it is, and whoever sends faster than Redis syncs, or than
- * workers make room in a full queue, is slowed down by TCP. The reply comes at the end, with totals. The first chunk
- * that holds a bad line ends the stream with a 422 that names the lines, and so does one for which there is no room for
- * seconds, with a 503; `accepted` says how many leading lines are queued by then.
+ * a stream holds a bounded share of memory however long it is, and whoever sends faster than Redis syncs, workers make
+ * room in a full queue, or the key's quota allows, is slowed down by TCP. The reply comes at the end, with totals. The
+ * first chunk that holds a bad line ends the stream with a 422 that names the lines, and so does one for which there is
+ * no room for seconds, with a 503; `accepted` says how many leading lines are queued by then.
  * The sender mends what is wrong and sends everything again: what was queued before is a duplicate (P2).
  *
  * Places are JSON pointers into the stream as if it were an array of its lines: `/3/event_id` is in line 4, and the
@@ -15,6 +15,8 @@
 import { type Identified, NAMED_ERRORS_MAX, type ProblemPlace, parseEventLine } from "@sekali/contract";
 import { ExponentialBackoff, handleType, retry } from "cockatiel";
 import type { Caller } from "../access/caller.ts";
+import { requireGood } from "../access/gate.ts";
+import { OverQuota } from "../access/token-bucket.ts";
 import { type Problem, problemOf, RequestError } from "../problem.ts";
 import { Overloaded } from "./batcher.ts";
 import { codingFault, inflate, readCodings, STREAM_CODINGS_MAX } from "./content-coding.ts";
@@ -31,6 +33,9 @@ const patience = retry(handleType(Overloaded), {
   backoff: new ExponentialBackoff({ initialDelay: 20, maxDelay: 500 }),
 });
 
+/** Well below what the server takes for silence. */
+const QUOTA_WAIT_MS_MAX = 5000;
+
 type Ack = "queued" | "stored";
 
 /** Told of each piece of a body that arrives: the HTTP server gives a whole body a minute, unless it hears of it. */
@@ -45,7 +50,10 @@ export async function takeLines(
   arrives: Arrives,
 ): Promise<Response> {
   const stream = linesOf(request, arrives);
-  const taking = new Taking(intake, caller, ack);
+  const taking = new Taking(intake, caller, ack, () => {
+    request.signal.throwIfAborted();
+    arrives(request);
+  });
   const { bodyBytesMax, batchEventsMax } = intake.limits;
   const bounds: ChunkBounds = {
     linesMax: Math.min(CHUNK_LINES_MAX, batchEventsMax),
@@ -78,11 +86,14 @@ class Taking {
   readonly #intake: Intake;
   readonly #caller: Caller;
   readonly #ack: Ack;
+  readonly #stayOpen: () => void;
   readonly #totals = { unique: 0, duplicates: 0, dead_lettered: 0 };
   #accepted = 0;
   #underWay: Promise<void> = Promise.resolve();
 
-  constructor(intake: Intake, caller: Caller, ack: Ack) {
+  /** @param stayOpen keeps the connection while nothing is read of it; throws where it has gone. */
+  constructor(intake: Intake, caller: Caller, ack: Ack, stayOpen: () => void) {
+    this.#stayOpen = stayOpen;
     this.#intake = intake;
     this.#caller = caller;
     this.#ack = ack;
@@ -121,8 +132,25 @@ class Taking {
     });
   }
 
+  /**
+   * Waits for the key's quota, instead of breaking off: whoever sends everything again would never get past it.
+   * Meanwhile nothing is read, so the sender waits too; a chunk waits for as long as the chunk before it is worth.
+   */
+  async #whenAffordable<T>(queue: () => Promise<T>): Promise<T> {
+    for (;;) {
+      try {
+        return await queue();
+      } catch (error) {
+        if (!(error instanceof OverQuota)) throw error;
+        this.#stayOpen();
+        requireGood(this.#caller);
+        await Bun.sleep(Math.min(error.waitMs, QUOTA_WAIT_MS_MAX));
+      }
+    }
+  }
+
   async #queue(batch: AdmittedBatch): Promise<void> {
-    const receipt = await patience.execute(() => this.#intake.queue(batch, "lines"));
+    const receipt = await this.#whenAffordable(() => patience.execute(() => this.#intake.queue(batch, "lines")));
     this.#accepted += batch.events.length;
     if (this.#ack === "queued") return;
     const { unique, duplicates, dead_lettered } = tally(await this.#intake.verdicts(receipt, batch.events));

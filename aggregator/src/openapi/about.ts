@@ -1,6 +1,7 @@
 /** What the document says of the service as a whole, and what all routes share. */
 import type { InfoObject, SecuritySchemeObject } from "openapi3-ts/oas31";
-import { INTERNAL, type Problem } from "../problem.ts";
+import { scopeMissing, UNKNOWN_KEY } from "../access/gate.ts";
+import { INTERNAL, overQuota, type Problem } from "../problem.ts";
 
 export const ABOUT: Omit<InfoObject, "version"> & { readonly summary: string } = {
   title: "Sekali",
@@ -41,25 +42,8 @@ export const SECURITY_SCHEMES = {
 
 /** By the name of the response in the document. All but the last are those of routes that ask for a key. */
 export const SHARED_PROBLEMS: Readonly<Record<string, Problem>> = {
-  KeyNeeded: {
-    status: 401,
-    name: "unauthorized",
-    title: "A key is needed",
-    detail: "There is no such key, or it was revoked, or it has expired.",
-    headers: { "www-authenticate": 'Bearer realm="sekali"' },
-  },
-  KeyNotGoodForThis: {
-    status: 403,
-    name: "scope-missing",
-    title: "The key is not good for this",
-    detail: "This needs a key with the scope admin; that of web-frontend are publish.",
-  },
-  QuotaExceeded: {
-    status: 429,
-    name: "quota-exceeded",
-    title: "Quota exceeded",
-    detail: "The key's quota is used up for the moment. Nothing of this request was stored.",
-    headers: { "retry-after": "1" },
-  },
+  KeyNeeded: UNKNOWN_KEY,
+  KeyNotGoodForThis: scopeMissing("web-frontend", ["publish"], "admin"),
+  QuotaExceeded: overQuota(1),
   InternalError: INTERNAL,
 };

@@ -93,7 +93,7 @@ export class OtlpLogsRoute {
     if (judged.events.length === 0 && judged.rejectedCount > 0) {
       throw new RequestError(badData(`None of the log records can be kept: ${message}`));
     }
-    await Promise.all(this.#batches(judged, caller).map((batch) => this.#intake.queue(batch, "otlp")));
+    await this.#intake.queueAll(this.#batches(judged, caller), "otlp");
     return exportResponse(encoding, judged.rejectedCount, message);
   }
 
