@@ -9,7 +9,7 @@ import type { Caller } from "../access/caller.ts";
 import { requireGood } from "../access/gate.ts";
 import type { Route } from "../route.ts";
 import { Unstorable } from "../store/port.ts";
-import type { EventFilter, EventReader, EventsPage, EventsQuery } from "../store/reader-port.ts";
+import { type EventReader, type EventsPage, type EventsQuery, isComparedByRow } from "../store/reader-port.ts";
 import type { Admission, Effort } from "./admission.ts";
 import type { EventStreams, ReadPage } from "./event-streams.ts";
 import { LIST_EVENTS, STREAM_ROWS_MAX } from "./events-endpoint.ts";
@@ -38,7 +38,7 @@ export class EventsRoute {
     if (NDJSON_ACCEPTED.test(request.headers.get("accept") ?? "")) return await this.#stream(request, asked, caller);
     const { parameters, filter, order, after } = asked;
     const query = { ...filter, order, after, limit: readLimit(parameters.get("limit")) };
-    const page = await this.#read(effortOf(filter), query);
+    const page = await this.#read(isComparedByRow(filter) ? "walk" : "quick", query);
     const headers: Record<string, string> = { "content-type": "application/json", vary: "accept" };
     if (page.next !== undefined) {
       headers["link"] = nextLink("/events", parameters, writeEventsCursor(page.next, asked));
@@ -67,11 +67,6 @@ export class EventsRoute {
       throw error;
     }
   }
-}
-
-/** The index finds rows by topic and time; anything else is compared with one row after the other. */
-function effortOf({ source, contains, text }: EventFilter): Effort {
-  return source === undefined && contains.length === 0 && text === undefined ? "quick" : "walk";
 }
 
 /** A stream is as long as what matches, unless `limit` says otherwise. */

@@ -3,7 +3,8 @@
  * for the filters that are asked for. One that is not there may not be in the text either: the planner would expect it
  * to keep few rows, and read and sort a whole topic instead of walking the index until a page is full.
  */
-import type { EventsQuery, Order } from "./reader-port.ts";
+import { type EventsQuery, isComparedByRow, type Order } from "./reader-port.ts";
+import firstOfTopics from "./sql/first-of-topics.sql" with { type: "text" };
 import mergeTopics from "./sql/merge-topics.sql" with { type: "text" };
 import renderPage from "./sql/render-page.sql" with { type: "text" };
 import walkTopic from "./sql/walk-topic.sql" with { type: "text" };
@@ -13,8 +14,8 @@ export type Shape = "topic" | "topics";
 
 /** The index holds the newest first: walked forwards, or backwards. */
 const DIRECTIONS: Readonly<Record<Order, Readonly<Record<string, string>>>> = {
-  desc: { direction: "DESC", beyond: "<", inside: ">=" },
-  asc: { direction: "ASC", beyond: ">", inside: "<" },
+  desc: { direction: "DESC", beyond: "<", inside: ">=", within: ">=", endless: "-infinity" },
+  asc: { direction: "ASC", beyond: ">", inside: "<", within: "<=", endless: "infinity" },
 };
 
 /** $1 to $6 are named in the files; the filters' values follow. */
@@ -34,11 +35,16 @@ export function pageStatement(shape: Shape, query: Omit<EventsQuery, "topics" | 
   // A topic of JSON has no collation of its own; the column's is what its index is sorted by.
   const topic = shape === "topic" ? "$1" : 't.topic COLLATE "C"';
   const words = { ...DIRECTIONS[query.order], topic };
+  const isBounded = shape === "topics" && !isComparedByRow(query);
+  if (isBounded) conditions.push(fill(WITHIN_EDGE, words));
   const walk = fill(walkTopic, { ...words, filters: conditions.join("\n  ") });
-  const rows = shape === "topic" ? walk : fill(mergeTopics, { ...words, walk });
+  const rows = shape === "topic" ? walk : fill(isBounded ? firstOfTopics : mergeTopics, { ...words, walk });
   const text = `WITH page AS MATERIALIZED (\n${rows})\n${fill(renderPage, words)}`;
   return { text, values: filters.map(([, value]) => value) };
 }
+
+/** What `first-of-topics.sql` knows of the page's last row. */
+const WITHIN_EDGE = 'AND n."timestamp" :within (SELECT edge."timestamp" FROM edge)';
 
 /** Conditions on a row `n`, each with its value. */
 function filtersOf(query: Omit<EventsQuery, "topics" | "limit" | "after">): readonly (readonly [string, string])[] {

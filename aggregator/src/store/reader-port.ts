@@ -22,6 +22,11 @@ export interface EventFilter {
   readonly text: string | undefined;
 }
 
+/** The index finds rows by topic and time; what else filters is compared with one row after the other. */
+export function isComparedByRow({ source, contains, text }: Omit<EventFilter, "topic">): boolean {
+  return source !== undefined || contains.length > 0 || text !== undefined;
+}
+
 export interface EventsQuery extends EventFilter {
   readonly order: Order;
   readonly limit: number;
