@@ -1,72 +1,111 @@
-/** Line charts as SVG text, for pages that may load nothing. Pure. */
-import { escaped, tag } from "./markup.ts";
+/** Charts as SVG text, drawn by Apache ECharts without a browser, for pages that may load nothing. */
+import { BarChart, CustomChart, LineChart } from "echarts/charts";
+import { GridComponent, LegendComponent } from "echarts/components";
+import { type EChartsCoreOption, init, use } from "echarts/core";
+import { SVGRenderer } from "echarts/renderers";
+
+use([BarChart, CustomChart, GridComponent, LegendComponent, LineChart, SVGRenderer]);
+
+const WIDTH = 1_040;
+const LINES_HEIGHT = 240;
+const BAR_HEIGHT = 34;
+const TEXT_STYLE = { fontFamily: "system-ui, sans-serif", fontSize: 12, color: "#5d6b7e" };
+const GRID_LINES = { lineStyle: { color: "#e6eaef" } };
 
 export interface Line {
   readonly name: string;
   readonly colour: string;
+  /** Seconds since the run began, and a value. */
   readonly points: readonly (readonly [number, number])[];
 }
 
-const WIDTH = 1_040;
-const HEIGHT = 230;
-const LEFT = 64;
-const RIGHT = 16;
-const TOP = 26;
-const BOTTOM = 28;
-const GRID_LINES = 4;
+export interface Bar {
+  readonly name: string;
+  readonly colour: string;
+  readonly median: number;
+  readonly least: number;
+  readonly greatest: number;
+}
 
-/** The next of 1, 2, 5, 10, 20, 50 … at or above a value: an axis that ends on a figure people can read. */
-export function axisEnd(value: number): number {
-  if (value <= 0) {
-    return 1;
+const inWords = (value: number): string => value.toLocaleString("en-GB", { maximumFractionDigits: 2 });
+
+/** m:ss */
+export function clock(seconds: number): string {
+  const whole = Math.round(seconds);
+  return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
+}
+
+function draw(height: number, option: EChartsCoreOption): string {
+  const chart = init(null, null, { renderer: "svg", ssr: true, width: WIDTH, height });
+  try {
+    chart.setOption({ animation: false, textStyle: TEXT_STYLE, ...option });
+    return chart.renderToSVGString();
+  } finally {
+    chart.dispose();
   }
-  const power = 10 ** Math.floor(Math.log10(value));
-  const step = [1, 2, 4, 5, 10].find((factor) => factor * power >= value) ?? 10;
-  return step * power;
 }
 
-export function svg(width: number, height: number, children: readonly string[]): string {
-  const font = { "font-family": "system-ui, sans-serif", "font-size": 12, fill: "#5d6b7e" };
-  return tag("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", ...font }, ...children);
-}
-
-function legend(lines: readonly Line[]): string {
-  let x = LEFT;
-  return lines
-    .map(({ name, colour }) => {
-      const at = x;
-      x += 34 + name.length * 7.5;
-      const square = tag("rect", { x: at, y: 4, width: 12, height: 12, rx: 2, fill: colour });
-      return square + tag("text", { x: at + 17, y: 14 }, escaped(name));
-    })
-    .join("");
-}
-
+/** Values over the time of a run, from zero on. */
 export function lineChart(lines: readonly Line[]): string {
-  const all = lines.flatMap((line) => line.points);
-  const x_end = Math.max(1, ...all.map(([x]) => x));
-  const y_end = axisEnd(Math.max(0, ...all.map(([, y]) => y)));
-  const across = (x: number): number => LEFT + (x / x_end) * (WIDTH - LEFT - RIGHT);
-  const up = (y: number): number => HEIGHT - BOTTOM - (y / y_end) * (HEIGHT - TOP - BOTTOM);
-  const grid = Array.from({ length: GRID_LINES + 1 }, (_, index) => {
-    const value = (y_end * index) / GRID_LINES;
-    const y = up(value);
-    const line = tag("line", { x1: LEFT, x2: WIDTH - RIGHT, y1: y, y2: y, stroke: "#e6eaef" });
-    return line + tag("text", { x: LEFT - 8, y: y + 4, "text-anchor": "end" }, value.toLocaleString("en-GB"));
+  const end = Math.max(1, ...lines.flatMap(({ points }) => points.map(([at]) => at)));
+  return draw(LINES_HEIGHT, {
+    color: lines.map(({ colour }) => colour),
+    legend: { left: 60, top: 0, icon: "roundRect", itemWidth: 12, itemHeight: 12, textStyle: TEXT_STYLE },
+    grid: { left: 64, right: 28, top: 34, bottom: 26 },
+    xAxis: { type: "value", max: end, axisLabel: { formatter: clock, hideOverlap: true }, splitLine: { show: false } },
+    yAxis: { type: "value", min: 0, axisLabel: { formatter: inWords }, splitLine: GRID_LINES },
+    series: lines.map(({ name, points }) => ({
+      type: "line",
+      name,
+      showSymbol: false,
+      lineStyle: { width: 2 },
+      data: points.map(([at, value]) => [at, value]),
+    })),
   });
-  const seconds = Array.from({ length: 6 }, (_, index) => {
-    const value = (x_end * index) / 5;
-    return tag("text", { x: across(value), y: HEIGHT - 8, "text-anchor": "middle" }, `${value.toFixed(0)} s`);
+}
+
+/** Medians as bars, and what lies between the least and the greatest as a line over each. */
+export function barChart(bars: readonly Bar[]): string {
+  return draw(bars.length * BAR_HEIGHT + 30, {
+    grid: { left: 400, right: 90, top: 4, bottom: 26 },
+    xAxis: { type: "value", axisLabel: { formatter: inWords }, splitLine: GRID_LINES },
+    yAxis: { type: "category", inverse: true, data: bars.map(({ name }) => name), axisTick: { show: false } },
+    series: [
+      {
+        type: "bar",
+        barWidth: 22,
+        data: bars.map(({ median, colour }) => ({ value: median, itemStyle: { color: colour } })),
+      },
+      {
+        type: "custom",
+        z: 3,
+        encode: { x: [1, 2], y: 0 },
+        data: bars.map(({ least, greatest, median }, row) => [row, least, greatest, median]),
+        renderItem: whisker,
+      },
+    ],
   });
-  const drawn = lines.map(({ colour, points }) => {
-    const path = points.map(([x, y]) => `${across(x).toFixed(1)},${up(y).toFixed(1)}`).join(" ");
-    return tag("polyline", {
-      fill: "none",
-      stroke: colour,
-      "stroke-width": 2,
-      "stroke-linejoin": "round",
-      points: path,
-    });
-  });
-  return svg(WIDTH, HEIGHT, [legend(lines), ...grid, ...seconds, ...drawn]);
+}
+
+interface Places {
+  value(dimension: number): number;
+  coord(place: readonly [number, number]): [number, number];
+}
+
+function whisker(_: unknown, places: Places) {
+  const row = places.value(0);
+  const [left, y] = places.coord([places.value(1), row]);
+  const [right] = places.coord([places.value(2), row]);
+  return {
+    type: "group",
+    children: [
+      { type: "line", shape: { x1: left, x2: right, y1: y, y2: y }, style: { stroke: "#1c2430", lineWidth: 1.5 } },
+      {
+        type: "text",
+        x: right + 8,
+        y: y - 6,
+        style: { text: `${inWords(Math.round(places.value(3)))}/s`, fill: TEXT_STYLE.color, font: "12px system-ui" },
+      },
+    ],
+  };
 }

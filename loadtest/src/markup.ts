@@ -1,4 +1,4 @@
-/** HTML and SVG as text, for pages that may load nothing. Pure. */
+/** HTML as text, for pages that may load nothing. Pure. */
 type Attributes = Readonly<Record<string, string | number>>;
 
 /** Text as it may stand between tags or in an attribute. */
@@ -6,14 +6,9 @@ export function escaped(text: string): string {
   return text.replace(/[&<>"]/g, (character) => `&#${character.charCodeAt(0)};`);
 }
 
-/** Coordinates to a tenth: nobody sees more, and the page stays small. */
-function attribute(value: string | number): string {
-  return typeof value === "number" ? String(Math.round(value * 10) / 10) : escaped(value);
-}
-
 /** An element; its children are markup already. */
 export function tag(name: string, attributes: Attributes, ...children: readonly string[]): string {
-  const written = Object.entries(attributes).map(([key, value]) => ` ${key}="${attribute(value)}"`);
+  const written = Object.entries(attributes).map(([key, value]) => ` ${key}="${escaped(String(value))}"`);
   const open = `<${name}${written.join("")}`;
   return children.length === 0 ? `${open}/>` : `${open}>${children.join("")}</${name}>`;
 }

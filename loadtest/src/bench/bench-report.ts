@@ -1,5 +1,5 @@
 /** The benchmark's figures as a table, and as a page that needs nothing else. Pure. */
-import { svg } from "../chart.ts";
+import { type Bar, barChart } from "../chart.ts";
 import { escaped, htmlPage, row, tag } from "../markup.ts";
 import type { BenchResult } from "./bench.ts";
 import { GROWTH_COLUMNS, growthRows, growthVerdicts, memoryRows } from "./growth-report.ts";
@@ -179,8 +179,6 @@ export function visibleLine({ visible }: BenchResult): string | undefined {
   return `from publish to visible in /events at ${pace}: ${figures} (worst round ${worst} ms); aim p99 below 100 ms`;
 }
 
-const BAR = { width: 1_040, label: 400, row: 34, top: 8, figures: 110 };
-
 function colourOf(subject: Subject): string {
   if (subject.startsWith("naive")) {
     return "#c77700";
@@ -188,23 +186,8 @@ function colourOf(subject: Subject): string {
   return ["echo", "postgres", "unaudited"].includes(subject) ? "#9aa6b5" : "#187a4b";
 }
 
-function barChart(result: BenchResult): string {
-  const all = rows(result);
-  const end = Math.max(1, ...all.map(({ rate }) => rate.greatest));
-  const across = (value: number): number => (value / end) * (BAR.width - BAR.label - BAR.figures);
-  const bars = all.map(({ subject, rate }, index) => {
-    const y = BAR.top + index * BAR.row;
-    const [least, greatest] = [BAR.label + across(rate.least), BAR.label + across(rate.greatest)];
-    const bar = { x: BAR.label, y, width: across(rate.median), height: 22, rx: 2, fill: colourOf(subject) };
-    const whisker = { x1: least, x2: greatest, y1: y + 11, y2: y + 11, stroke: "#1c2430", "stroke-width": 1.5 };
-    return [
-      tag("text", { x: BAR.label - 10, y: y + 15, "text-anchor": "end" }, escaped(SUBJECTS[subject])),
-      tag("rect", bar),
-      tag("line", whisker),
-      tag("text", { x: greatest + 8, y: y + 15 }, `${whole(rate.median)}/s`),
-    ].join("");
-  });
-  return svg(BAR.width, BAR.top * 2 + all.length * BAR.row, bars);
+function bars(result: BenchResult): Bar[] {
+  return rows(result).map(({ subject, rate }) => ({ name: SUBJECTS[subject], colour: colourOf(subject), ...rate }));
 }
 
 const STYLE = `
@@ -243,7 +226,7 @@ export function benchPage(result: BenchResult): string {
   const notes = [visibleLine(result), generatorLine(result), ...disturbance(result)].filter(
     (line) => line !== undefined,
   );
-  const chart = [tag("h2", {}, "Events a second (median, with least and greatest)"), barChart(result)];
+  const chart = [tag("h2", {}, "Events a second (median, with least and greatest)"), barChart(bars(result))];
   return htmlPage("Sekali: benchmark", STYLE, [
     tag("h1", {}, "Sekali: benchmark"),
     tag("p", {}, escaped(conditions(result))),
