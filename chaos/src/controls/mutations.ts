@@ -149,8 +149,8 @@ export const MUTATIONS: readonly Mutation[] = [
     edits: [
       edit(
         "aggregator/src/ingest/publish-route.ts",
-        "    const receipt = await this.#intake.queue(body);\n",
-        `    const adding = this.#intake.queue(body);
+        '    const receipt = await this.#intake.queue(body, "json");\n',
+        `    const adding = this.#intake.queue(body, "json");
     adding.catch(() => undefined);
     if (ack === "queued") return queuedResponse(body.events.length);
     const receipt = await adding;
