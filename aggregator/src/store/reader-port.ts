@@ -23,7 +23,11 @@ export interface EventFilter {
 }
 
 /** The index finds rows by topic and time; what else filters is compared with one row after the other. */
-export function isComparedByRow({ source, contains, text }: Omit<EventFilter, "topic">): boolean {
+export function isComparedByRow({
+  source,
+  contains,
+  text,
+}: Pick<EventFilter, "source" | "contains" | "text">): boolean {
   return source !== undefined || contains.length > 0 || text !== undefined;
 }
 

@@ -257,8 +257,8 @@ describe("the index events_newest", () => {
     await using schema = await openSchema();
     const many = Array.from({ length: 300 }, (_, n) => `many.${n}`);
     await schema.sql`
-      INSERT INTO events SELECT 'many.' || n % 300, gen_random_uuid(), '2026-01-01'::timestamptz + n * interval '1 second',
-        's', '{}', now(), 0, n FROM generate_series(1, 30000) n`;
+      INSERT INTO events SELECT 'many.' || n % 300, gen_random_uuid(),
+        '2026-01-01'::timestamptz + n * interval '1 second', 's', '{}', now(), 0, n FROM generate_series(1, 30000) n`;
     await schema.sql`ANALYZE events`;
     const partitions = (await partsOfIndex(schema)).size;
     for (const mode of ["force_custom_plan", "force_generic_plan"]) {
