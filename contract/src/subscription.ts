@@ -45,9 +45,15 @@ export type SubscriptionBody = Static<typeof SubscriptionBodySchema>;
 /** Events that one answer names. */
 export const ACK_IDS_MAX = 1000;
 
+/** Names shard, seq and attempt. */
+export const AckIdSchema = Type.String({
+  pattern: "^[0-9]{1,4}-[0-9]{1,15}-[0-9]{1,5}$",
+  description: "Names an event and the attempt; `next` gave it out",
+});
+
 /** The body of `POST /subscriptions/{name}/ack` and `…/nack`. */
 export const AckBodySchema = Type.Object(
-  { ack_ids: Type.Array(Type.String({ maxLength: 64 }), { minItems: 1, maxItems: ACK_IDS_MAX }) },
+  { ack_ids: Type.Array(AckIdSchema, { minItems: 1, maxItems: ACK_IDS_MAX }) },
   { additionalProperties: false },
 );
 export type AckBody = Static<typeof AckBodySchema>;
@@ -71,7 +77,7 @@ export type SubscriptionReply = Static<typeof SubscriptionStateSchema>;
 export const NextReplySchema = Type.Object({
   events: Type.Array(
     Type.Object({
-      ack_id: Type.String({ description: "Names the event and the attempt" }),
+      ack_id: AckIdSchema,
       delivery: Type.Integer({ minimum: 1, description: "How often the event has been handed out" }),
       event: EventRecordSchema,
     }),

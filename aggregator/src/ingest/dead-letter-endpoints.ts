@@ -3,6 +3,7 @@ import { type DeadLetterReply, DeadLetterSchema, EventSchema, PublishReplySchema
 import { Type } from "@sinclair/typebox";
 import { ARRIVAL, SENT_EVENT } from "../openapi/examples.ts";
 import { LINK } from "../openapi/headers.ts";
+import { ofFirst } from "../openapi/links.ts";
 import type { Parameters } from "../openapi/operation.ts";
 import { OVERLOADED, type Problem, QUEUE_AWAY, STORE_AWAY, TOO_SLOW } from "../problem.ts";
 import { CURSOR, limitParameter, NO_PARAMETERS, QUERY_REFUSED } from "../query/parameters.ts";
@@ -62,6 +63,11 @@ export const LIST_DEAD_LETTERS = {
       200: {
         description: "A page of dead letters, without what was sent.",
         headers: { link: LINK },
+        links: {
+          show: ofFirst("showDeadLetter", "shard", "seq"),
+          replay: ofFirst("replayDeadLetter", "shard", "seq"),
+          delete: ofFirst("deleteDeadLetter", "shard", "seq"),
+        },
         content: { "application/json": { schema: Type.Array(DeadLetterSchema), examples: { page: [LETTER] } } },
       },
     },

@@ -2,6 +2,7 @@
 import type { InfoObject, SecuritySchemeObject } from "openapi3-ts/oas31";
 import { scopeMissing, UNKNOWN_KEY } from "../access/gate.ts";
 import { INTERNAL, overQuota, type Problem } from "../problem.ts";
+import type { Reply } from "./operation.ts";
 
 export const ABOUT: Omit<InfoObject, "version"> & { readonly summary: string } = {
   title: "Sekali",
@@ -39,6 +40,11 @@ export const SECURITY_SCHEMES = {
     description: "The key as the password, with any user name: for clients that can send nothing else.",
   },
 } as const satisfies Record<string, SecuritySchemeObject>;
+
+/** The HTTP server itself says so, of any request. */
+export const HEADERS_TOO_LARGE: Reply = {
+  description: "The request's first line and headers are longer than 16 KiB together. It has no body.",
+};
 
 /** By the name of the response in the document. All but the last are those of routes that ask for a key. */
 export const SHARED_PROBLEMS: Readonly<Record<string, Problem>> = {

@@ -1,7 +1,7 @@
 /**
  * The contract as a document: OpenAPI 3.1, made of what the routes say of themselves.
  *
- * What all routes share is added here: keys (401, 403, 429) where a scope asks for one, and 500.
+ * What all routes share is added here: keys (401, 403, 429) where a scope asks for one, 431 and 500.
  */
 import { ProblemSchema } from "@sekali/contract";
 import { Type } from "@sinclair/typebox";
@@ -20,7 +20,7 @@ import type {
 } from "openapi3-ts/oas31";
 import { INTERNAL, PROBLEM_TYPE, type Problem, problemBody } from "../problem.ts";
 import type { Endpoint, Scope } from "../route.ts";
-import { ABOUT, SECURITY_SCHEMES, SHARED_PROBLEMS } from "./about.ts";
+import { ABOUT, HEADERS_TOO_LARGE, SECURITY_SCHEMES, SHARED_PROBLEMS } from "./about.ts";
 import { HEADERS } from "./headers.ts";
 import { identityOf, toJsonSchema } from "./json-schema.ts";
 import { NAMED_SCHEMAS } from "./named-schemas.ts";
@@ -49,9 +49,12 @@ export function describeApi(endpoints: readonly Endpoint[], version: string): Op
           toJsonSchema(schema, NAMES, true) as SchemaObject,
         ]),
       ),
-      responses: Object.fromEntries(
-        Object.entries(SHARED_PROBLEMS).map(([name, problem]) => [name, describeReply(replyOf([problem]))]),
-      ),
+      responses: {
+        HeadersTooLarge: describeReply(HEADERS_TOO_LARGE),
+        ...Object.fromEntries(
+          Object.entries(SHARED_PROBLEMS).map(([name, problem]) => [name, describeReply(replyOf([problem]))]),
+        ),
+      },
       securitySchemes: SECURITY_SCHEMES,
     },
   };
@@ -107,7 +110,7 @@ function securityOf(scope: Scope): SecurityRequirementObject[] {
 
 function describeParameters(location: ParameterLocation, parameters: Parameters): ParameterObject[] {
   return Object.entries(parameters).map(([name, parameter]) => {
-    if (parameter.isFamily) return describeFamily(name, location, parameter);
+    if (parameter.familyMax !== undefined) return describeFamily(name, location, parameter);
     const { schema, description, example } = parameter;
     return {
       name,
@@ -122,8 +125,9 @@ function describeParameters(location: ParameterLocation, parameters: Parameters)
 
 /** As an object whose members are parameters of their own (`style: form`, exploded). */
 function describeFamily(prefix: string, location: ParameterLocation, parameter: Parameter): ParameterObject {
-  const { schema, description, example } = parameter;
-  const begins = `^${prefix.replaceAll(".", "\\.")}[^.]+(?:\\.[^.]+)*$`;
+  const { schema, description, example, familyMax } = parameter;
+  const key = "[^.\\u0000]+";
+  const begins = `^${prefix.replaceAll(".", "\\.")}${key}(?:\\.${key})*$`;
   return {
     name: prefix.replace(/\W$/, ""),
     in: location,
@@ -134,6 +138,7 @@ function describeFamily(prefix: string, location: ParameterLocation, parameter: 
       type: "object",
       patternProperties: { [begins]: toJsonSchema(schema, NAMES) as SchemaObject },
       additionalProperties: false,
+      maxProperties: familyMax,
     } as SchemaObject,
     ...(example !== undefined && { example: { [`${prefix}user.id`]: example } }),
   };
@@ -150,6 +155,7 @@ function describeReplies({ replies, problems }: Operation, scope: Scope): Record
     const isForIt = status === INTERNAL.status || scope !== "anybody";
     if (isForIt) described[status] ??= { $ref: `#/components/responses/${name}` };
   }
+  described[431] = { $ref: "#/components/responses/HeadersTooLarge" };
   return described;
 }
 
@@ -194,7 +200,7 @@ function exampleName({ name = "problem" }: Problem, index: number, problems: rea
   return before === 0 ? name : `${name}-${before + 1}`;
 }
 
-function describeReply({ description, headers, content }: Reply): ResponseObject {
+function describeReply({ description, headers, content, links }: Reply): ResponseObject {
   const described = Object.entries(headers ?? {}).map(([name, header]): [string, HeaderObject] => [
     canonical(name),
     {
@@ -207,6 +213,14 @@ function describeReply({ description, headers, content }: Reply): ResponseObject
     description,
     ...(described.length > 0 && { headers: Object.fromEntries(described) }),
     ...(content !== undefined && { content: describeContent(content) }),
+    ...(links !== undefined && {
+      links: Object.fromEntries(
+        Object.entries(links).map(([name, { to, parameters }]) => [
+          name.replaceAll(" ", "-"),
+          { operationId: to, parameters },
+        ]),
+      ),
+    }),
   };
 }
 

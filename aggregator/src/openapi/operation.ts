@@ -49,8 +49,11 @@ export interface Parameter {
   /** In addition to the schema's own. */
   readonly description?: string;
   readonly example?: string | number | boolean;
-  /** Its name is what the names of a family of parameters begin with: `payload.` stands for `payload.user.id`. */
-  readonly isFamily?: true;
+  /**
+   * How many there may be of a family of parameters. Its name is what their names begin with: `payload.` stands for
+   * `payload.user.id`.
+   */
+  readonly familyMax?: number;
 }
 
 /** By media type. */
@@ -74,6 +77,15 @@ export interface Reply {
   readonly headers?: Readonly<Record<string, ReplyHeader>>;
   /** Undefined: it has no body. */
   readonly content?: Content;
+  /** What can be asked next, by name. */
+  readonly links?: Readonly<Record<string, Link>>;
+}
+
+export interface Link {
+  /** The `id` of an operation. */
+  readonly to: string;
+  /** Its parameters, as OpenAPI's runtime expressions: `$response.body#/0/shard`. */
+  readonly parameters: Readonly<Record<string, string>>;
 }
 
 export interface ReplyHeader {

@@ -12,6 +12,7 @@ import {
 import { Type } from "@sinclair/typebox";
 import { STORED_EVENT } from "../openapi/examples.ts";
 import { LINK, VARY } from "../openapi/headers.ts";
+import { ofFirst } from "../openapi/links.ts";
 import type { Parameters } from "../openapi/operation.ts";
 import type { Endpoint } from "../route.ts";
 import { READING_PROBLEMS } from "./admission.ts";
@@ -28,8 +29,8 @@ const QUERY = {
   until: { schema: InstantSchema, description: "`timestamp` before there.", example: "2026-02-28T00:00:00+07:00" },
   source: { schema: SourceSchema, example: "web-frontend" },
   [PAYLOAD]: {
-    isFamily: true,
-    schema: Type.String(),
+    familyMax: PAYLOAD_CONDITIONS_MAX,
+    schema: Type.String({ pattern: "^[^\\u0000]*$" }),
     description:
       "`payload.user.id=7` keeps payloads that contain " +
       '`{"user":{"id":7}}` (Postgres\'s `@>`). The value is JSON where it is JSON, so `7` is the number and `"7"` ' +
@@ -78,6 +79,7 @@ export const LIST_EVENTS = {
       200: {
         description: "A page of events, or all of them as lines.",
         headers: { link: LINK, vary: VARY },
+        links: { "all deliveries of the first": ofFirst("showEvent", "topic", "event_id") },
         content: {
           "application/json": { schema: Type.Array(EventRecordSchema), examples: { page: [STORED_EVENT] } },
           "application/x-ndjson": {

@@ -27,7 +27,7 @@ export const NO_PARAMETERS: Parameters = {};
 
 function isKnown(name: string, known: Parameters): boolean {
   if (Object.hasOwn(known, name)) return true;
-  return Object.entries(known).some(([prefix, { isFamily }]) => isFamily === true && name.startsWith(prefix));
+  return Object.entries(known).some(([prefix, { familyMax }]) => familyMax !== undefined && name.startsWith(prefix));
 }
 
 /** `limit` as `readLimit` judges it. */

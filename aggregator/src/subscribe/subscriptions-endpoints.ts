@@ -16,7 +16,8 @@ import { Type } from "@sinclair/typebox";
 import { BODY_PROBLEMS } from "../ingest/body.ts";
 import { ARRIVAL, STORED_EVENT } from "../openapi/examples.ts";
 import { LINK } from "../openapi/headers.ts";
-import type { Parameters } from "../openapi/operation.ts";
+import { ofSamePath } from "../openapi/links.ts";
+import type { Link, Parameters } from "../openapi/operation.ts";
 import { type Problem, STORE_AWAY, TOO_SLOW } from "../problem.ts";
 import { CURSOR, limitParameter, NO_PARAMETERS, QUERY_REFUSED, unacceptable } from "../query/parameters.ts";
 import type { Endpoint } from "../route.ts";
@@ -74,6 +75,13 @@ const UNDELIVERED: Undelivered = {
   reason: "deliveries",
   dead_at: "2026-01-31T12:05:00.5Z",
   event: STORED_EVENT,
+};
+
+const WHAT_FOLLOWS: Readonly<Record<string, Link>> = {
+  show: ofSamePath("showSubscription", "name"),
+  next: ofSamePath("nextEvents", "name"),
+  "dead letters": ofSamePath("listUndelivered", "name"),
+  remove: ofSamePath("removeSubscription", "name"),
 };
 
 function subscription(description: string) {
@@ -142,8 +150,8 @@ export const MAKE_SUBSCRIPTION = {
       },
     },
     replies: {
-      200: subscription("It was there before, and is the same."),
-      201: subscription("It is there now."),
+      200: { ...subscription("It was there before, and is the same."), links: WHAT_FOLLOWS },
+      201: { ...subscription("It is there now."), links: WHAT_FOLLOWS },
     },
     problems: [
       differentProblem(STATE),

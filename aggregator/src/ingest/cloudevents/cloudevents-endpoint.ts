@@ -12,6 +12,8 @@ import { CODING_HEADER, QUEUED_OR_STORED } from "../publish-endpoint.ts";
 import { BATCHED, STRUCTURED } from "./modes.ts";
 
 const BASE64 = "^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$";
+/** Postgres takes no larger ones. */
+const OFFSET = "(?:[Zz]|[+-](?:0[0-9]|1[0-5]):[0-5][0-9])$";
 const ACCEPTED = [STRUCTURED, BATCHED];
 
 export function noCloudEvent(): RequestError {
@@ -56,8 +58,8 @@ const CloudEventSchema = Type.Object(
     source: attribute(Type.String({ ...SOURCE_CHARACTERS, format: "uri-reference" })),
     type: attribute(TopicSchema, "The topic"),
     time: Type.Optional(
-      Type.Union([Type.String({ format: "date-time" }), Type.Null()], {
-        description: "The timestamp, cut to microseconds; the arrival where absent",
+      Type.Union([Type.String({ format: "date-time", pattern: OFFSET }), Type.Null()], {
+        description: "The timestamp, cut to microseconds; the arrival where absent. Leap seconds can't be kept",
       }),
     ),
     subject: absentable(Text),

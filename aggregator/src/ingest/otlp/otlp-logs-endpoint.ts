@@ -43,7 +43,7 @@ const REQUEST = {
 
 /** Its fields are OpenTelemetry's to describe; unknown ones are ignored. */
 const RequestSchema = Type.Object(
-  { resourceLogs: Type.Optional(Type.Array(Type.Object({}))) },
+  { resourceLogs: Type.Optional(Type.Union([Type.Array(Type.Object({})), Type.Null()])) },
   { description: "ExportLogsServiceRequest in OTLP's JSON" },
 );
 
