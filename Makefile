@@ -5,7 +5,7 @@
 .DEFAULT_GOAL := help
 BUN := make/bun
 
-.PHONY: help up down clean logs test test-compose check format build stress soak fuzz races bench ship native
+.PHONY: help up down clean logs test test-compose check format build stress soak fuzz fuzz-api races bench ship native
 .PHONY: chaos chaos-controls client
 
 help: ## List the targets
@@ -45,12 +45,18 @@ format: node_modules/.installed ## Mend what lint and format can mend by themsel
 test: native ## All tests, on real Redis, Postgres and Chromium (ARGS='-t name' for some of them)
 	@make/chromium
 	@make/prometheus
+	@make/schemathesis || { [ -z "$$CI" ] && echo "*** Without it the OpenAPI document will not be fuzzed. ***" >&2; }
 	$(BUN) test --timeout 120000 --path-ignore-patterns 'aggregator/test/compose/**' $(ARGS) \
 	  contract native client aggregator publisher loadtest chaos
 
 fuzz: native ## Bodies of every kind over HTTP, for longer than the tests do (SECONDS=60 SEED=…)
 	@FUZZ_SECONDS=$(or $(SECONDS),60) $(if $(SEED),SEED=$(SEED)) SEKALI_BINARY='$(CURDIR)/dist/aggregator' \
 	  $(BUN) test --timeout $$(($(or $(SECONDS),60) * 1000 + 120000)) aggregator/test/black-box/any-body.test.ts
+
+fuzz-api: native ## Hold the service to its OpenAPI document, for longer than the tests do (CASES=100 SEED=…)
+	@make/schemathesis
+	@FUZZ_CASES=$(or $(CASES),100) $(if $(SEED),SEED=$(SEED)) SEKALI_BINARY='$(CURDIR)/dist/aggregator' \
+	  $(BUN) test aggregator/test/openapi/fuzz.test.ts
 
 test-compose: node_modules/.installed ## The black-box suite and restarts against the Compose stack
 	@make/test-compose
