@@ -4,9 +4,13 @@
  * Every bound that a person may move is here, its unit in its name. A wrong value names the variable, what it got and
  * what it takes. Each text variable also has a `…_FILE` form, so that secrets can be files.
  */
-import { BATCH_EVENTS_MAX_DEFAULT, BODY_BYTES_MAX_DEFAULT, TOPICS_MAX_DEFAULT } from "@sekali/contract";
+import {
+  BATCH_EVENTS_MAX_DEFAULT,
+  BODY_BYTES_MAX_DEFAULT,
+  TOPICS_MAX_DEFAULT,
+  topicTemplateFault,
+} from "@sekali/contract";
 import { ConfigError } from "./config-error.ts";
-import { topicTemplateFault } from "./ingest/otlp/topic-template.ts";
 import type { ClientTls, Identity } from "./tls.ts";
 import { readBrokerTls, readDatabaseLink, readHttpTls } from "./tls-config.ts";
 

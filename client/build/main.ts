@@ -5,16 +5,25 @@
  */
 import { copyFile, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { $ } from "bun";
+import { $, type BunPlugin } from "bun";
 import packageJson from "../package.json" with { type: "json" };
 
 const HOME = join(import.meta.dir, "..");
 const DIST = join(HOME, "dist");
 const TYPES = join(DIST, "types");
-const ENTRIES = ["index"];
+const ENTRIES = ["index", "pino"];
+
+/** The other entries import the index as their neighbour, instead of each holding a copy of it. */
+const besideIndex: BunPlugin = {
+  name: "beside-index",
+  setup: (build) => {
+    build.onResolve({ filter: /^\.\/index\.ts$/ }, () => ({ path: "./index.js", external: true }));
+  },
+};
 
 async function bundle(entry: string, target: "browser" | "node"): Promise<void> {
-  const result = await Bun.build({ entrypoints: [join(HOME, "src", `${entry}.ts`)], target, format: "esm" });
+  const entrypoints = [join(HOME, "src", `${entry}.ts`)];
+  const result = await Bun.build({ entrypoints, target, format: "esm", plugins: [besideIndex] });
   const [script] = result.outputs;
   if (!result.success || script === undefined) throw new AggregateError(result.logs, `${entry} can't be bundled`);
   await writeFile(join(DIST, `${entry}.js`), await script.text());
@@ -22,7 +31,9 @@ async function bundle(entry: string, target: "browser" | "node"): Promise<void> 
 
 /** Declarations name their neighbours as `.ts`, which is right here, and as `.js` in a package. */
 async function declareTypes(): Promise<void> {
-  await $`${process.execPath} x tsc --project client`.cwd(join(HOME, ".."));
+  for (const project of ["client", "client/tsconfig.pino.json"]) {
+    await $`${process.execPath} x tsc --project ${project}`.cwd(join(HOME, ".."));
+  }
   const wanted = new Set(ENTRIES);
   for (const name of wanted) {
     const path = join(TYPES, `${name}.d.ts`);
@@ -57,5 +68,6 @@ async function describePackage(): Promise<void> {
 await rm(DIST, { recursive: true, force: true });
 await mkdir(DIST);
 await bundle("index", "browser");
+await bundle("pino", "node");
 await declareTypes();
 await describePackage();

@@ -43,3 +43,4 @@ export {
   isWildcard,
   topicPatternFault,
 } from "./topic-pattern.ts";
+export { fillTopic, topicTemplateFault } from "./topic-template.ts";

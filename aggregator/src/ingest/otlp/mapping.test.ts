@@ -1,11 +1,12 @@
 import { describe, expect, test } from "bun:test";
 import { create, type MessageInitShape, toBinary, toJsonString } from "@bufbuild/protobuf";
+import { fillTopic, topicTemplateFault } from "@sekali/contract";
 import { decodeRequest, TooManyMessages } from "./codec.ts";
 import { ExportLogsServiceRequestSchema } from "./generated/opentelemetry/proto/collector/logs/v1/logs_service_pb.js";
 import type { AnyValueSchema, KeyValueSchema } from "./generated/opentelemetry/proto/common/v1/common_pb.js";
 import type { LogRecordSchema } from "./generated/opentelemetry/proto/logs/v1/logs_pb.js";
 import { type MappingSettings, RecordMapper } from "./mapping.ts";
-import { fillTopic, severityName, topicTemplateFault } from "./topic-template.ts";
+import { severityName } from "./severity.ts";
 
 const SETTINGS: MappingSettings = { topicTemplate: "{service.name}.{severity}", identity: "random" };
 const ARRIVAL = new Date("2026-02-03T04:05:06.789Z");

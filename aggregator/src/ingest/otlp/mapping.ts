@@ -3,7 +3,7 @@
  *
  * | event | from |
  * |---|---|
- * | `topic` | the template (`topic-template.ts`) |
+ * | `topic` | the template, filled from attributes: the record's, else its scope's, else its resource's; `severity` is the range of the severity number |
  * | `event_id` | `log.record.uid`, where the record has one; else what `OTLP_IDENTITY` says |
  * | `timestamp` | the record's time, else the observed time, else the arrival; to the microsecond |
  * | `source` | the resource's `service.name` |
@@ -18,12 +18,12 @@
  * Of an attribute that is there twice the last value counts. Integers keep their digits; bytes are base64; NaN and
  * infinities, which JSON has no numbers for, are strings, as in OTLP's own JSON.
  */
-import { eventIdFault } from "@sekali/contract";
+import { eventIdFault, fillTopic } from "@sekali/contract";
 import { v5, v7 } from "uuid";
 import { rawNumber } from "../exact-json.ts";
 import type { AnyValue, KeyValue } from "./generated/opentelemetry/proto/common/v1/common_pb.js";
 import type { LogRecord, ResourceLogs, ScopeLogs } from "./generated/opentelemetry/proto/logs/v1/logs_pb.js";
-import { fillTopic, severityName } from "./topic-template.ts";
+import { severityName } from "./severity.ts";
 
 /** Names the scheme of `log.record.uid` that is no UUID: the name is the uid. */
 const UID_NAMESPACE = "79193c2b-8d6d-4579-92c0-ae1bb77970b8";
