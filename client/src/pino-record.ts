@@ -3,7 +3,7 @@
  *
  * | event | from |
  * |---|---|
- * | `topic` | the template: `{level}` is the level's name, any other name is a field of the record, dotted for nested ones |
+ * | `topic` | the template: `{level}` is the level's name, another name a field, dotted for nested ones |
  * | `timestamp` | `time`, in milliseconds, in seconds, or as ISO 8601 |
  * | `source` | the option, else the record's `name`, else its `hostname` |
  * | `payload` | the record, as pino wrote it: numbers keep their digits |

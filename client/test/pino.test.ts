@@ -28,13 +28,13 @@ afterAll(async () => await installed[Symbol.asyncDispose]());
 
 /** Logs `count` records, pausing now and then, and ends without a word to pino. */
 const LOGGING = `
-  import { setTimeout } from "node:timers/promises";
+  import { scheduler } from "node:timers/promises";
   import { pino } from "pino";
   const [options, count, end] = process.argv.slice(2);
   const logger = pino(pino.transport({ target: "@sekali/client/pino", options: JSON.parse(options) }));
   for (let n = 0; n < Number(count); n += 1) {
     logger.child({ n })[n % 2 === 0 ? "info" : "error"]("record");
-    if (n % 20 === 19) await setTimeout(5);
+    if (n % 20 === 19) await scheduler.wait(5);
     if (n === 100) process.stdout.write("under way\\n");
   }
   process.stdout.write("logged\\n");

@@ -3,7 +3,7 @@
  *
  * | event | from |
  * |---|---|
- * | `topic` | the template, filled from attributes: the record's, else its scope's, else its resource's; `severity` is the range of the severity number |
+ * | `topic` | the template: attributes of the record, else its scope, else its resource; `severity` is its range |
  * | `event_id` | `log.record.uid`, where the record has one; else what `OTLP_IDENTITY` says |
  * | `timestamp` | the record's time, else the observed time, else the arrival; to the microsecond |
  * | `source` | the resource's `service.name` |
