@@ -6,12 +6,14 @@ import { DeadLetters } from "./panels/dead-letters.tsx";
 import { Flow } from "./panels/flow.tsx";
 import { Health } from "./panels/health.tsx";
 import { Search } from "./panels/search.tsx";
+import { MayNotRead, SignedInAs, SignIn } from "./panels/sign-in.tsx";
 import { Sources } from "./panels/sources.tsx";
 import { Subscriptions } from "./panels/subscriptions.tsx";
 import { Tail } from "./panels/tail.tsx";
 import { Topics } from "./panels/topics.tsx";
 import { formatClock } from "./parts/format.ts";
 import { type Connection, connection, readiness, stats } from "./state/service.ts";
+import { access, accessKnown, may } from "./state/session.ts";
 import { startTail } from "./state/tail.ts";
 import "./styles/base.css";
 import "./styles/events.css";
@@ -49,26 +51,44 @@ function Page() {
           {WORDS[connection.value]}
         </p>
         {stats.value.value !== undefined && <p class="quiet uptime">up {stats.value.value.uptime}</p>}
-        <nav aria-label="Panels">
-          {PLACES.map(([id, name]) => (
-            <a key={id} href={`#${id}`}>
-              {name}
-            </a>
-          ))}
-        </nav>
+        <SignedInAs />
+        {may("read") && <Places />}
       </header>
       <main id="main" tabIndex={-1}>
         <Outage />
-        <Counts />
-        <Flow />
-        <Health />
-        <Topics />
-        <Sources />
-        <DeadLetters />
-        <Subscriptions />
-        <Tail />
-        <Search />
+        <Panels />
       </main>
+    </>
+  );
+}
+
+function Places() {
+  return (
+    <nav aria-label="Panels">
+      {PLACES.map(([id, name]) => (
+        <a key={id} href={`#${id}`}>
+          {name}
+        </a>
+      ))}
+    </nav>
+  );
+}
+
+function Panels() {
+  const { value } = access;
+  if (value.state === "signed out") return <SignIn />;
+  if (value.state === "signed in" && !may("read")) return <MayNotRead {...value.session} />;
+  return (
+    <>
+      <Counts />
+      <Flow />
+      <Health />
+      <Topics />
+      <Sources />
+      <DeadLetters />
+      <Subscriptions />
+      <Tail />
+      <Search />
     </>
   );
 }
@@ -87,5 +107,7 @@ function Outage() {
 effect(() => {
   document.title = connection.value === "live" ? "Sekali" : `Sekali: ${WORDS[connection.value]}`;
 });
-startTail();
+void accessKnown.then(() => {
+  if (may("read")) startTail();
+});
 render(<Page />, document.body);

@@ -266,6 +266,7 @@ class Parts implements Service {
       ...new SubscribeRoute(this.#followers).routes,
       ...new SubscriptionsRoute(this.#subscriptions).routes,
       ...new DashboardRoute().routes,
+      ...this.#access.routes,
       ...reporting,
     ];
   }

@@ -32,6 +32,7 @@ export * from "./limits.ts";
 export * from "./publish-body.ts";
 export * from "./replies.ts";
 export * from "./report.ts";
+export * from "./session.ts";
 export * from "./simulation.ts";
 export * from "./subscription.ts";
 export { instantFault, timestampFault } from "./timestamp.ts";

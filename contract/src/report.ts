@@ -68,6 +68,12 @@ export const ReadinessReplySchema = Type.Object({
     postgres: Type.Object({ status: Type.Union([Type.Literal("up"), Type.Literal("away")]) }),
   }),
   stuck_shards: Type.Array(StuckShardSchema),
+  access: Type.Object({
+    mode: Type.Union([Type.Literal("open"), Type.Literal("keys")], {
+      description: "Whether callers are asked for keys",
+    }),
+    warnings: Type.Array(Type.String()),
+  }),
 });
 export type ReadinessReply = Static<typeof ReadinessReplySchema>;
 

@@ -7,6 +7,7 @@ import { formatClock, formatCount } from "../parts/format.ts";
 import { FetchedBody, Note, Panel } from "../parts/panel.tsx";
 import { ask, faultOf } from "../state/fetched.ts";
 import { deadLetters, stats } from "../state/service.ts";
+import { access, may } from "../state/session.ts";
 
 /** What became of the last one that was replayed or deleted; its row is gone by then. */
 const outcome = signal<string | undefined>(undefined);
@@ -18,7 +19,11 @@ export function DeadLetters() {
       <p class="outcome" role="status">
         {outcome.value}
       </p>
-      <FetchedBody from={deadLetters}>{(letters) => <Letters letters={letters} />}</FetchedBody>
+      {access.value.state === "signed in" && !may("admin") ? (
+        <Note>They are for keys that are good for admin.</Note>
+      ) : (
+        <FetchedBody from={deadLetters}>{(letters) => <Letters letters={letters} />}</FetchedBody>
+      )}
     </Panel>
   );
 }

@@ -25,7 +25,7 @@ export function Health() {
   );
 }
 
-function Dependencies({ readiness: { status, dependencies } }: { readiness: Readiness }) {
+function Dependencies({ readiness: { status, dependencies, access } }: { readiness: Readiness }) {
   const { redis, postgres } = dependencies;
   return (
     <>
@@ -34,7 +34,7 @@ function Dependencies({ readiness: { status, dependencies } }: { readiness: Read
         <Lamp name="Redis" state={redis.status} isGood={redis.status === "up"} />
         <Lamp name="Postgres" state={postgres.status} isGood={postgres.status === "up"} />
       </ul>
-      {redis.durability_warnings.map((warning) => (
+      {[...redis.durability_warnings, ...access.warnings].map((warning) => (
         <p key={warning} class="warning">
           {warning}
         </p>

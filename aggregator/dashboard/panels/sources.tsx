@@ -8,11 +8,16 @@ import { formatCount } from "../parts/format.ts";
 import { FetchedBody, Note, Panel, ScrollingTable } from "../parts/panel.tsx";
 import { ask, faultOf } from "../state/fetched.ts";
 import { conflicts, type Stats, stats } from "../state/service.ts";
+import { seesAllTopics } from "../state/session.ts";
 
 export function Sources() {
   return (
     <Panel id="sources" title="Sources that resend">
-      <FetchedBody from={stats}>{({ resending }) => <Resending resending={resending} />}</FetchedBody>
+      {seesAllTopics() ? (
+        <FetchedBody from={stats}>{({ resending }) => <Resending resending={resending} />}</FetchedBody>
+      ) : (
+        <Note>Who resends is shown to keys for all topics.</Note>
+      )}
       <h3>Latest conflicts</h3>
       <FetchedBody from={conflicts}>{(rows) => <Conflicts rows={rows} />}</FetchedBody>
     </Panel>

@@ -6,7 +6,9 @@
  *
  * What was last known stays while it can't be asked again. A page that nobody looks at asks rarely.
  */
+
 import { batch, computed, type ReadonlySignal, type Signal, signal } from "@preact/signals";
+import { accessKnown, may, noteUnauthorized } from "./session.ts";
 
 const REPLY_MS_MAX = 8000;
 const HIDDEN_MS = 10_000;
@@ -38,13 +40,14 @@ export async function ask(
   const signal = options.signal ? AbortSignal.any([options.signal, limit]) : limit;
   let response: Response;
   try {
-    response = await fetch(path, { cache: "no-store", credentials: "omit", ...options, signal });
+    response = await fetch(path, { cache: "no-store", credentials: "same-origin", ...options, signal });
   } catch (error) {
     if (options.signal?.aborted) throw error;
     const text = limit.aborted ? "The service did not answer in time." : "The service does not answer.";
     throw new Refusal({ isUnreachable: true, status: undefined, text });
   }
   if (response.ok || alsoFine.includes(response.status)) return response;
+  if (response.status === 401) noteUnauthorized();
   throw new Refusal({ isUnreachable: false, status: response.status, text: await explain(response) });
 }
 
@@ -77,18 +80,28 @@ export interface Asking {
   readonly everyMs: number;
   /** Statuses that carry the same body as a success. */
   readonly alsoFine?: readonly number[];
+  /** What a key must be good for to ask; anybody may ask for what tells nothing of events. Unless given: read. */
+  readonly scope?: "read" | "admin" | "anybody";
   /** Instead of `JSON.parse`. */
   readonly parse?: (text: string) => unknown;
 }
 
 /** Asks a path for JSON for as long as the page lives. */
-export function keepAsking<T>(path: string, { everyMs, alsoFine = [], parse = JSON.parse }: Asking): Fetched<T> {
+export function keepAsking<T>(path: string, asking: Asking): Fetched<T> {
+  const { everyMs, alsoFine = [], scope = "read", parse = JSON.parse } = asking;
   const value: Signal<T | undefined> = signal();
   const fault: Signal<Fault | undefined> = signal();
   const atMs: Signal<number | undefined> = signal();
   let timer: ReturnType<typeof setTimeout> | undefined;
   let running: Promise<void> | undefined;
   const turn = async () => {
+    if (scope !== "anybody") {
+      await accessKnown;
+      if (!may(scope)) {
+        fault.value = { isUnreachable: false, status: 403, text: `This needs a key that is good for ${scope}.` };
+        return;
+      }
+    }
     try {
       const reply = parse(await (await ask(path, {}, alsoFine)).text()) as T;
       batch(() => {

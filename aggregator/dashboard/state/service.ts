@@ -3,6 +3,7 @@ import { computed } from "@preact/signals";
 import type { DeadLetterReply, DuplicateRecord, StatsReply, TopicRecord } from "@sekali/contract";
 import { parseRecords } from "../parts/exact-json.ts";
 import { keepAsking } from "./fetched.ts";
+import { may } from "./session.ts";
 
 export interface StuckShard {
   readonly shard: number;
@@ -22,6 +23,7 @@ export interface Readiness {
     readonly redis: { readonly status: string; readonly durability_warnings: readonly string[] };
     readonly postgres: { readonly status: string };
   };
+  readonly access: { readonly mode: string; readonly warnings: readonly string[] };
 }
 
 export interface Place {
@@ -63,7 +65,11 @@ export interface Subscription {
 export const SAMPLE_MS = 1000;
 
 export const stats = keepAsking<Stats>("/stats", { everyMs: SAMPLE_MS });
-export const readiness = keepAsking<Readiness>("/readyz", { everyMs: SAMPLE_MS, alsoFine: [503] });
+export const readiness = keepAsking<Readiness>("/readyz", {
+  everyMs: SAMPLE_MS,
+  alsoFine: [503],
+  scope: "anybody",
+});
 export const workers = keepAsking<Workers>("/workers", { everyMs: SAMPLE_MS });
 
 /** As many as the service takes, unless it is told otherwise. */
@@ -84,7 +90,7 @@ export const DEAD_LETTERS_SHOWN_MAX = 50;
 /** Those that nobody has replayed or deleted, the youngest first. */
 export const deadLetters = keepAsking<readonly DeadLetterReply[]>(
   `/dead-letters?resolved=false&limit=${DEAD_LETTERS_SHOWN_MAX}`,
-  { everyMs: 5 * SAMPLE_MS },
+  { everyMs: 5 * SAMPLE_MS, scope: "admin" },
 );
 
 export type Connection = "connecting" | "live" | "degraded" | "disconnected";
@@ -95,5 +101,7 @@ export const connection = computed<Connection>(() => {
   if (fault !== undefined) return "disconnected";
   const ready = readiness.value.value;
   if (ready === undefined) return "connecting";
-  return ready.status === "ready" && stats.fault.value === undefined ? "live" : "degraded";
+  // Who may not read has no counts, and the service is fine all the same.
+  const isCounting = stats.fault.value === undefined || !may("read");
+  return ready.status === "ready" && isCounting ? "live" : "degraded";
 });

@@ -9,6 +9,8 @@
  * seventh page would get no answer at all. Whoever is back soon sees what came meanwhile.
  */
 
+import { may } from "./session.ts";
+
 const AGAIN_MS = 1500;
 const TRIES_MAX = 20;
 /** After a longer absence, what came meanwhile would be a flood that nobody reads. */
@@ -38,7 +40,8 @@ export function watchStream(
     });
     source.addEventListener("error", () => {
       tell("lost");
-      if (source?.readyState !== EventSource.CLOSED) return;
+      // Signed out: the page that follows signing in opens a stream of its own.
+      if (source?.readyState !== EventSource.CLOSED || !may("read")) return;
       tries += 1;
       if (tries > TRIES_MAX) lastId = "";
       timer = setTimeout(() => open(lastId || "now"), AGAIN_MS);

@@ -5,9 +5,11 @@
  */
 import type { Config } from "../config.ts";
 import type { Logger } from "../ops/log.ts";
+import type { Route } from "../route.ts";
 import type { KeyReader } from "../store/key-port.ts";
 import { type Gate, KeyGate, OPEN_GATE } from "./gate.ts";
 import { Keyring } from "./keyring.ts";
+import { SessionRoutes } from "./session-routes.ts";
 
 type AccessConfig = Pick<Config, "access" | "host" | "publishedHost">;
 
@@ -20,27 +22,35 @@ export interface AccessState {
 export class Access {
   readonly gate: Gate;
   readonly state: AccessState;
-  readonly #keyring: Keyring | undefined;
+  readonly routes: readonly Route[];
+  readonly #store: KeyReader;
+  readonly #keys: { readonly keyring: Keyring; readonly gate: KeyGate } | undefined;
   readonly #log: Logger;
 
   constructor(config: AccessConfig, store: KeyReader, log: Logger) {
     this.#log = log;
-    this.#keyring = config.access === "keys" ? new Keyring(store, log) : undefined;
-    this.gate = this.#keyring === undefined ? OPEN_GATE : new KeyGate(this.#keyring);
+    this.#store = store;
+    const keyring = new Keyring(store, log);
+    this.#keys = config.access === "keys" ? { keyring, gate: new KeyGate(keyring) } : undefined;
+    this.gate = this.#keys?.gate ?? OPEN_GATE;
+    this.routes = new SessionRoutes(this.#keys?.gate).routes;
     this.state = { mode: config.access, warnings: warningsOf(config) };
   }
 
   /** To be called before anybody is let in. @throws StoreAway */
   async start(): Promise<void> {
     for (const warning of this.state.warnings) this.#log.warn({ access: this.state.mode }, warning);
-    await this.#keyring?.start();
-    if (this.#keyring?.count === 0) {
+    if (this.#keys === undefined) return;
+    const { keyring, gate } = this.#keys;
+    gate.open(await this.#store.sessionSecret());
+    await keyring.start();
+    if (keyring.count === 0) {
       this.#log.warn({ access: this.state.mode }, "There is no key yet: `aggregator keys create` makes one");
     }
   }
 
   async stop(): Promise<void> {
-    await this.#keyring?.stop();
+    await this.#keys?.keyring.stop();
   }
 }
 

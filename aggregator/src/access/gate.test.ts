@@ -48,7 +48,9 @@ const live: LiveKey = {
 async function gateWith(keys: readonly LiveKey[], read = async () => keys) {
   const keyring = new Keyring({ liveKeys: read, noteUse: async () => undefined }, recordedLog().log);
   await keyring.refresh().catch(() => undefined);
-  return new KeyGate(keyring);
+  const gate = new KeyGate(keyring);
+  gate.open(new Uint8Array(32));
+  return gate;
 }
 
 async function problem(gate: KeyGate, scope: Scope, header?: string, url = "http://test/stats") {

@@ -1,4 +1,5 @@
 /** All endpoints that an aggregator with all roles serves, for who wants the document without a service. */
+import { SHOW_SESSION, SIGN_IN, SIGN_OUT } from "../access/session-endpoints.ts";
 import { SHOW_DASHBOARD, SHOW_DASHBOARD_FILE } from "../dashboard/dashboard-endpoints.ts";
 import { SEND_CLOUDEVENTS } from "../ingest/cloudevents/cloudevents-endpoint.ts";
 import * as deadLetters from "../ingest/dead-letter-endpoints.ts";
@@ -41,6 +42,9 @@ export const CATALOGUE: readonly Endpoint[] = [
   subscriptions.LIST_UNDELIVERED,
   SHOW_DASHBOARD,
   SHOW_DASHBOARD_FILE,
+  SHOW_SESSION,
+  SIGN_IN,
+  SIGN_OUT,
   SHOW_HEALTH,
   SHOW_READINESS,
   SHOW_STATS,

@@ -8,6 +8,7 @@ const READY: ReadinessReply = {
   roles: ["api", "worker"],
   dependencies: { redis: { status: "up", durability_warnings: [] }, postgres: { status: "up" } },
   stuck_shards: [],
+  access: { mode: "keys", warnings: [] },
 };
 const DEGRADED: ReadinessReply = {
   ...READY,

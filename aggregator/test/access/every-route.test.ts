@@ -79,6 +79,9 @@ test("for anybody is what tells nothing of events, and no more than that", () =>
   expect(service.routes.filter(isForAnybody).map(({ method, path }) => `${method} ${path}`)).toEqual([
     "GET /",
     "GET /dashboard/:name",
+    "GET /session",
+    "POST /session",
+    "DELETE /session",
     "GET /healthz",
     "GET /readyz",
     "GET /openapi.json",
