@@ -46,6 +46,7 @@ describe("an empty environment", () => {
       auditRetentionDays: 30,
       otlpTopic: "{service.name}.{severity}",
       otlpIdentity: "random",
+      tracing: undefined,
       startupTimeoutSeconds: 60,
       logLevel: "info",
     });

@@ -13,6 +13,7 @@ import {
 import { ConfigError } from "./config-error.ts";
 import type { ClientTls, Identity } from "./tls.ts";
 import { readBrokerTls, readDatabaseLink, readHttpTls } from "./tls-config.ts";
+import { readTracing, type TracingSettings } from "./tracing-config.ts";
 
 export { ConfigError };
 
@@ -50,6 +51,8 @@ export interface Config {
   readonly auditRetentionDays: number;
   readonly otlpTopic: string;
   readonly otlpIdentity: "content" | "random";
+  /** Undefined: no traces. */
+  readonly tracing: TracingSettings | undefined;
   readonly startupTimeoutSeconds: number;
   readonly logLevel: LogLevel;
 }
@@ -89,6 +92,11 @@ export const VARIABLES = [
   ["AUDIT_RETENTION_DAYS", "30", "drop audited duplicates (never their counts) after so many days, 1 to 3650"],
   ["OTLP_TOPIC", "{service.name}.{severity}", "the topic of an OTLP log record; names in braces are attributes"],
   ["OTLP_IDENTITY", "random", "of OTLP log records without log.record.uid: random, or content"],
+  ["OTEL_EXPORTER_OTLP_ENDPOINT", "", "where traces go, by OTLP over HTTP; without one there are none"],
+  ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "", "the same for traces alone, with its path"],
+  ["OTEL_SERVICE_NAME", "", "the service's name in traces; sekali, unless OTEL_RESOURCE_ATTRIBUTES says otherwise"],
+  ["OTEL_TRACES_SAMPLER", "parentbased_always_on", "which requests are traced, as OpenTelemetry names it"],
+  ["OTEL_TRACES_SAMPLER_ARG", "", "the part of them for a ratio sampler, 0 to 1"],
   ["STARTUP_TIMEOUT_S", "60", "how long to wait for Postgres and Redis at start, 1 to 3600 seconds"],
   ["LOG_LEVEL", "info", "debug, info, warn or error"],
 ] as const;
@@ -131,6 +139,7 @@ export function readConfig(environment: Environment, readFile: (path: string) =>
     auditRetentionDays: integer("AUDIT_RETENTION_DAYS", 1, 3650),
     otlpTopic: parseTopicTemplate(text("OTLP_TOPIC")),
     otlpIdentity: parseIdentity(text("OTLP_IDENTITY")),
+    tracing: readTracing(text),
     startupTimeoutSeconds: integer("STARTUP_TIMEOUT_S", 1, 3600),
     logLevel: parseLogLevel(text("LOG_LEVEL")),
   };

@@ -8,33 +8,53 @@ import { Elysia } from "elysia";
 import type { Gate } from "./access/gate.ts";
 import type { Logger } from "./ops/log.ts";
 import type { RequestObserver } from "./ops/observers.ts";
+import type { Tracing } from "./ops/tracing-port.ts";
 import { INTERNAL, type Problem, problemOf, problemResponse, reasonOf } from "./problem.ts";
 import { targetOf } from "./request-target.ts";
 import type { PathParameters, Route } from "./route.ts";
 
-/** @returns an application whose `fetch` answers a Request with a Response. */
-export function createServer(routes: readonly Route[], gate: Gate, log: Logger, observer: RequestObserver) {
+/** Answers a request to one route; it never fails. */
+type Answerer = (request: Request, params: PathParameters) => Response | Promise<Response>;
+
+/**
+ * @param tracing undefined: nothing is traced.
+ * @returns an application whose `fetch` answers a Request with a Response.
+ */
+export function createServer(
+  routes: readonly Route[],
+  gate: Gate,
+  log: Logger,
+  observer: RequestObserver,
+  tracing?: Tracing | undefined,
+) {
   const refuse = (problem: Problem): Response => {
     observer.refused(reasonOf(problem));
     return problemResponse(problem);
   };
-  const fail = (error: unknown): Response => refuse(problemOf(error) ?? internal(error, log));
-  const answer = ({ path, handle, scope }: Route, request: Request, params: PathParameters) => {
-    const startedAtMs = performance.now();
-    const answered = (response: Response): Response => {
-      observer.answered(path, performance.now() - startedAtMs);
-      return response;
+  const fail = (error: unknown): Response => refuse(problemOf(error) ?? internal(error, log, tracing?.current()));
+  const answerer = (route: Route): Answerer => {
+    const { path, scope, handle } = route;
+    const answeredAfter = observer.answeredBy(path);
+    const answer: Answerer = (request, params) => {
+      const startedAtMs = performance.now();
+      const end = (response: Response): Response => {
+        answeredAfter(performance.now() - startedAtMs);
+        return response;
+      };
+      try {
+        const caller = gate.admit(request, scope);
+        const answer =
+          caller instanceof Promise
+            ? caller.then((known) => handle(request, params, known))
+            : handle(request, params, caller);
+        return answer instanceof Promise ? answer.then(end, (error) => end(fail(error))) : end(answer);
+      } catch (error) {
+        return end(fail(error));
+      }
     };
-    try {
-      const caller = gate.admit(request, scope);
-      const answer =
-        caller instanceof Promise
-          ? caller.then((known) => handle(request, params, known))
-          : handle(request, params, caller);
-      return answer instanceof Promise ? answer.then(answered, (error) => answered(fail(error))) : answered(answer);
-    } catch (error) {
-      return answered(fail(error));
-    }
+    // What tells nothing about events, probes above all, is not worth a span.
+    if (tracing === undefined || scope === "anybody") return answer;
+    return (request, params) => tracing.request(path, request, () => answer(request, params));
   };
   const app = new Elysia({ name: "sekali", normalize: false, handler: { standardHostname: false } });
   // Before the routes: Elysia applies a hook to what is mounted after it, and tells callers all other errors' messages.
@@ -44,10 +64,11 @@ export function createServer(routes: readonly Route[], gate: Gate, log: Logger, 
   });
   for (const route of routes) {
     const { method, path } = route;
+    const answer = answerer(route);
     // Elysia reads these functions' text: for one that passes its context on, it parses headers, query and cookies.
-    app.route(method, path, ({ request, params }) => answer(route, request, params), { parse: "none" });
+    app.route(method, path, ({ request, params }) => answer(request, params), { parse: "none" });
     if (method === "GET") {
-      app.head(path, async ({ request, params }) => withoutBody(await answer(route, request, params)), {
+      app.head(path, async ({ request, params }) => withoutBody(await answer(request, params)), {
         parse: "none",
       });
     }
@@ -82,7 +103,9 @@ function withoutBody(response: Response): Response {
   return new Response(null, { status: response.status, headers: response.headers });
 }
 
-function internal(error: unknown, log: Logger): Problem {
-  log.error({ err: error instanceof Error ? error : new Error(String(error)) }, "Request failed");
+/** @param trace the context of the request's span: its second part is the trace's id. */
+function internal(error: unknown, log: Logger, trace: string | undefined): Problem {
+  const traceId = trace === undefined ? {} : { trace_id: trace.split("-")[1] };
+  log.error({ err: error instanceof Error ? error : new Error(String(error)), ...traceId }, "Request failed");
   return INTERNAL;
 }

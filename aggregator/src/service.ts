@@ -29,6 +29,7 @@ import { MetricsRoute } from "./ops/metrics-route.ts";
 import { SharedMetrics } from "./ops/metrics-shared.ts";
 import { registerStateMetrics } from "./ops/metrics-state.ts";
 import { PartitionKeeper } from "./ops/partition-keeper.ts";
+import type { Tracing } from "./ops/tracing-port.ts";
 import { WorkersRoute } from "./ops/workers-route.ts";
 import { Admission, READERS_MAX } from "./query/admission.ts";
 import { DuplicatesRoute } from "./query/duplicates-route.ts";
@@ -103,9 +104,15 @@ export async function startService(config: Config, log: Logger): Promise<Service
   );
   const link = new RedisLink(config.brokerUrl, config.brokerTls, log);
   await awaitDependency("Redis", () => link.connect(), config.startupTimeoutSeconds, log);
-  const service = new Parts(config, log, api, link, installation);
+  const tracing = config.tracing && (await loadTracing())(config.tracing, log);
+  const service = new Parts(config, log, api, link, installation, tracing);
   await service.start();
   return service;
+}
+
+/** OpenTelemetry's SDK costs time and memory to load, and most processes do without. */
+async function loadTracing() {
+  return (await import("./ops/tracing.ts")).startTracing;
 }
 
 /** What all connections of this configuration share. */
@@ -113,14 +120,29 @@ export function database(config: Config): Pick<DatabaseOptions, "url" | "tls" | 
   return { url: config.databaseUrl, tls: config.databaseTls, schema: config.databaseSchema };
 }
 
+/** Connections for each kind of work, so that none starves another. */
+function openPools(config: Config) {
+  const shared = database(config);
+  return {
+    // One for each loop, and one for the audit.
+    workers: new Database({ ...shared, name: "worker", connectionsMax: config.workers + 1, settings: INDEXES_ONLY }),
+    feed: new Database({ ...shared, name: "feed", connectionsMax: FEED_CONNECTIONS_MAX, settings: IN_ORDER }),
+    leases: new Database({ ...shared, name: "leases", connectionsMax: LEASE_CONNECTIONS_MAX, settings: IN_ORDER }),
+    readers: new Database({
+      ...shared,
+      name: "query",
+      connectionsMax: READERS_MAX,
+      // As above: a page walks along the index until it is full.
+      settings: { statement_timeout: QUERY_TIMEOUT_MS, enable_seqscan: "off", enable_bitmapscan: "off" },
+    }),
+  };
+}
+
 class Parts implements Service {
   readonly #config: Config;
   readonly #log: Logger;
   readonly #api: Database;
-  readonly #workers: Database;
-  readonly #feed: Database;
-  readonly #leases: Database;
-  readonly #readers: Database;
+  readonly #pools: ReturnType<typeof openPools>;
   readonly #link: RedisLink;
   readonly #queue: RedisQueue;
   readonly #hub = new SignalHub();
@@ -140,40 +162,24 @@ class Parts implements Service {
   readonly routes: readonly Route[];
   readonly #admission = new Admission();
   readonly #metrics = new Metrics();
+  readonly #tracing: Tracing | undefined;
   readonly #http: Listener;
   #stopping: Promise<void> | undefined;
 
-  constructor(config: Config, log: Logger, api: Database, link: RedisLink, installation: string) {
+  constructor(
+    config: Config,
+    log: Logger,
+    api: Database,
+    link: RedisLink,
+    installation: string,
+    tracing: Tracing | undefined,
+  ) {
     this.#config = config;
     this.#log = log;
+    this.#tracing = tracing;
     this.#api = api;
     this.#link = link;
-    this.#workers = new Database({
-      ...database(config),
-      name: "worker",
-      // One for each loop, and one for the audit.
-      connectionsMax: config.workers + 1,
-      settings: INDEXES_ONLY,
-    });
-    this.#feed = new Database({
-      ...database(config),
-      name: "feed",
-      connectionsMax: FEED_CONNECTIONS_MAX,
-      settings: IN_ORDER,
-    });
-    this.#leases = new Database({
-      ...database(config),
-      name: "leases",
-      connectionsMax: LEASE_CONNECTIONS_MAX,
-      settings: IN_ORDER,
-    });
-    this.#readers = new Database({
-      ...database(config),
-      name: "query",
-      connectionsMax: READERS_MAX,
-      // As above: a page walks along the index until it is full.
-      settings: { statement_timeout: QUERY_TIMEOUT_MS, enable_seqscan: "off", enable_bitmapscan: "off" },
-    });
+    this.#pools = openPools(config);
     this.#queue = new RedisQueue(link, config.keyPrefix, installation);
     const shards = new PostgresShardStore(api, installation);
     this.#events = new PostgresEventStore(api);
@@ -182,17 +188,17 @@ class Parts implements Service {
     this.#hub.on((signal) => {
       if (signal.kind === "moved") this.#keeper.committed(signal.shard, signal.position);
     });
-    this.#batcher = new Batcher(this.#keeper, this.#hub, this.#metrics);
+    this.#batcher = new Batcher(this.#keeper, this.#hub, this.#metrics, tracing);
     this.#verdicts = new Verdicts(shards, this.#hub);
     this.#topics = new TopicRegistry(shards, config.topicsMax, log);
-    const batches = new ObservedBatchStore(new PostgresBatchStore(this.#workers), this.#metrics);
-    this.#auditor = new Auditor(new PostgresAuditStore(this.#workers), log);
+    const batches = new ObservedBatchStore(new PostgresBatchStore(this.#pools.workers), this.#metrics, tracing);
+    this.#auditor = new Auditor(new PostgresAuditStore(this.#pools.workers), log);
     this.#pool = new WorkerPool(this.#queue, batches, this.#hub, log, new DeliveryLog(log, this.#auditor));
     this.#partitions = new PartitionKeeper(this.#events, this.#audit, config, log);
-    const feed = new PostgresFeedStore(this.#feed, installation);
+    const feed = new PostgresFeedStore(this.#pools.feed, installation);
     this.#followers = new Followers(feed, this.#hub, config.subscribersMax, log);
     this.#subscriptions = new Subscriptions({
-      store: new PostgresSubscriptionStore(this.#leases),
+      store: new PostgresSubscriptionStore(this.#pools.leases),
       hub: this.#hub,
       resolve: (start) => this.#followers.resolve(start),
       consumersMax: config.subscribersMax,
@@ -208,7 +214,7 @@ class Parts implements Service {
       access: this.#access.state,
     });
     this.routes = this.#routes();
-    const app = createServer(this.routes, this.#access.gate, log, this.#metrics);
+    const app = createServer(this.routes, this.#access.gate, log, this.#metrics, tracing);
     this.#http = new Listener({ host: config.host, port: config.port, tls: config.httpTls }, app.fetch);
   }
 
@@ -251,7 +257,7 @@ class Parts implements Service {
     if (!roles.has("api")) return reporting;
     const limits = { bodyBytesMax, batchEventsMax };
     const intake = new Intake(this.#batcher, this.#verdicts, this.#topics, limits);
-    const reader = new PostgresEventReader(this.#readers);
+    const reader = new PostgresEventReader(this.#pools.readers);
     const admission = this.#admission;
     const publish = new PublishRoute(intake, (request) => this.#http.keepAlive(request));
     return [
@@ -262,7 +268,7 @@ class Parts implements Service {
       ...new EventsRoute(reader, admission, new EventStreams(this.#log)).routes,
       ...new EventRoute(reader, admission).routes,
       ...new TopicsRoute(reader, admission).routes,
-      ...new DuplicatesRoute(new PostgresAuditStore(this.#readers), admission).routes,
+      ...new DuplicatesRoute(new PostgresAuditStore(this.#pools.readers), admission).routes,
       ...new SubscribeRoute(this.#followers).routes,
       ...new SubscriptionsRoute(this.#subscriptions).routes,
       ...new DashboardRoute().routes,
@@ -290,7 +296,7 @@ class Parts implements Service {
   }
 
   get #databases(): readonly Database[] {
-    return [this.#workers, this.#feed, this.#leases, this.#readers, this.#api];
+    return [...Object.values(this.#pools), this.#api];
   }
 
   stop(): Promise<void> {
@@ -311,6 +317,7 @@ class Parts implements Service {
     await this.#access.stop();
     await Promise.all(this.#databases.map((connections) => connections.close(CLOSE_S_MAX)));
     this.#link.close();
+    await this.#tracing?.stop();
     this.#log.info("Stopped");
   }
 

@@ -303,3 +303,17 @@ describe("draining", () => {
     expect(requests.filter(({ ended }) => ended === "waiting")).toEqual([]);
   });
 });
+
+test("an entry names the traced requests that it carries, up to a bound, and none where nobody is traced", async () => {
+  let trace: string | undefined;
+  const tracing = { current: () => trace };
+  batcher = new Batcher(keeper, new SignalHub(), UNOBSERVED, tracing);
+  submit("a", 1);
+  await turn();
+  for (let request = 0; request < 40; request += 1) {
+    trace = `t${request % 36}`;
+    submit("b", 1);
+  }
+  await turn();
+  expect(queue.adds.map(({ draft }) => draft.traces?.split(" ").length)).toEqual([undefined, 32]);
+});

@@ -9,6 +9,7 @@
  * It is bounded: bytes that wait here, entries under way, the size of an entry, the time of waiting (P4).
  */
 import type { IngestObserver, Way } from "../ops/observers.ts";
+import { ENTRY_TRACES_MAX, type Tracing } from "../ops/tracing-port.ts";
 import { type Draft, type Position, QueueAway } from "../queue/port.ts";
 import type { SignalHub } from "../queue/signal-hub.ts";
 import type { ShardKeeper } from "./shard-keeper.ts";
@@ -47,6 +48,7 @@ interface Request {
 interface Waiting {
   readonly texts: string[];
   readonly requests: Request[];
+  readonly traces: string[];
   deliveries: number;
   bytes: number;
   timer: ReturnType<typeof setTimeout> | undefined;
@@ -56,6 +58,7 @@ export class Batcher {
   readonly #keeper: ShardKeeper;
   readonly #hub: SignalHub;
   readonly #observer: IngestObserver;
+  readonly #tracing: Pick<Tracing, "current"> | undefined;
   readonly #picker: ShardPicker;
   readonly #waiting: Waiting[] = [];
   readonly #idle: (() => void)[] = [];
@@ -63,10 +66,16 @@ export class Batcher {
   #underWay = 0;
   #scheduled = false;
 
-  constructor(keeper: ShardKeeper, hub: SignalHub, observer: IngestObserver) {
+  constructor(
+    keeper: ShardKeeper,
+    hub: SignalHub,
+    observer: IngestObserver,
+    tracing?: Pick<Tracing, "current"> | undefined,
+  ) {
     this.#keeper = keeper;
     this.#hub = hub;
     this.#observer = observer;
+    this.#tracing = tracing;
     this.#picker = new ShardPicker(keeper.shards.length);
   }
 
@@ -88,6 +97,8 @@ export class Batcher {
       const waiting = this.#room(text.length, deliveries);
       waiting.texts.push(text);
       waiting.requests.push({ deliveries, way, submittedAtMs: performance.now(), resolve, reject });
+      const trace = this.#tracing?.current();
+      if (trace !== undefined) noteTrace(waiting, trace);
       waiting.deliveries += deliveries;
       waiting.bytes += text.length;
       this.#waitingBytes += text.length;
@@ -110,7 +121,7 @@ export class Batcher {
     ) {
       return last;
     }
-    const fresh: Waiting = { texts: [], requests: [], deliveries: 0, bytes: 0, timer: undefined };
+    const fresh: Waiting = { texts: [], requests: [], traces: [], deliveries: 0, bytes: 0, timer: undefined };
     fresh.timer = setTimeout(() => this.#giveUp(fresh), WAITING_MS_MAX);
     this.#waiting.push(fresh);
     return fresh;
@@ -158,6 +169,7 @@ export class Batcher {
       deliveries: waiting.deliveries,
       text: waiting.texts.length === 1 ? (waiting.texts[0] ?? "") : waiting.texts.join(","),
       requests: waiting.requests.map((request) => request.deliveries),
+      traces: waiting.traces.length === 0 ? undefined : waiting.traces.join(" "),
     };
     try {
       const { shard, head } = await this.#add(draft);
@@ -190,6 +202,10 @@ export class Batcher {
     if (full) throw new Overloaded("the queue is full");
     throw new QueueAway("no shard could be added to");
   }
+}
+
+function noteTrace({ traces }: Waiting, trace: string): void {
+  if (traces.length < ENTRY_TRACES_MAX && !traces.includes(trace)) traces.push(trace);
 }
 
 function fail(waiting: Waiting, error: Error): void {

@@ -11,11 +11,11 @@
 import { Counter, Registry } from "prom-client";
 import { type Distribution, DistributionMetric } from "./metrics-distribution.ts";
 import {
+  type Answered,
   type IngestObserver,
   type RequestObserver,
   TRANSACTION_ENDS,
   type TransactionEnd,
-  WAYS,
   type Way,
   type WorkerObserver,
 } from "./observers.ts";
@@ -27,15 +27,15 @@ const DELIVERIES = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000
 /** From a process at rest to an outage. */
 const DELAY_SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300, 1800];
 
-/** Routes, reasons and ends are few; whatever defect made more of them must not fill memory and Prometheus. */
-const LABEL_VALUES_MAX = 200;
+/** Reasons are few; whatever defect made more of them must not fill memory and Prometheus. */
+const REASONS_MAX = 200;
 
 /** Alerts ask how these have grown, so they are there from the beginning: what is born with 1 has not grown. */
 const REASONS_AWAITED = ["internal-error", "overloaded", "queue-away", "store-away", "outcome-unknown"];
 
 export class Metrics implements IngestObserver, WorkerObserver, RequestObserver {
   readonly registry = new Registry();
-  readonly #acknowledged = new Map<Way, number>(WAYS.map((way) => [way, 0]));
+  readonly #acknowledged: Record<Way, number> = { json: 0, lines: 0, cloudevents: 0, otlp: 0, replay: 0 };
   readonly #transactions = new Map<TransactionEnd, number>(TRANSACTION_ENDS.map((end) => [end, 0]));
   readonly #refusals = new Map<string, number>(REASONS_AWAITED.map((reason) => [reason, 0]));
   readonly #acknowledgement: Distribution;
@@ -44,14 +44,13 @@ export class Metrics implements IngestObserver, WorkerObserver, RequestObserver 
   readonly #transactionDuration: Distribution;
   readonly #commitDelay: Distribution;
   readonly #requests: DistributionMetric;
-  readonly #routes = new Map<string, Distribution>();
 
   constructor() {
     const { registry } = this;
     const distribution = (name: string, help: string, bounds: readonly number[]) =>
       new DistributionMetric({ name, help, registry, bounds }).of();
     this.#count("sekali_acknowledged_deliveries_total", "Deliveries acknowledged as on disk (P1).", "way", () =>
-      this.#acknowledged.entries(),
+      Object.entries(this.#acknowledged),
     );
     this.#acknowledgement = distribution(
       "sekali_acknowledgement_duration_seconds",
@@ -96,7 +95,7 @@ export class Metrics implements IngestObserver, WorkerObserver, RequestObserver 
   }
 
   acknowledged(way: Way, deliveries: number, milliseconds: number): void {
-    this.#acknowledged.set(way, (this.#acknowledged.get(way) ?? 0) + deliveries);
+    this.#acknowledged[way] += deliveries;
     this.#acknowledgement.observe(milliseconds / 1000);
   }
 
@@ -115,18 +114,13 @@ export class Metrics implements IngestObserver, WorkerObserver, RequestObserver 
     this.#commitDelay.observe(Math.max(0, milliseconds) / 1000);
   }
 
-  answered(route: string, milliseconds: number): void {
-    let requests = this.#routes.get(route);
-    if (requests === undefined) {
-      if (this.#routes.size >= LABEL_VALUES_MAX) return;
-      requests = this.#requests.of(route);
-      this.#routes.set(route, requests);
-    }
-    requests.observe(milliseconds / 1000);
+  answeredBy(route: string): Answered {
+    const requests = this.#requests.of(route);
+    return (milliseconds) => requests.observe(milliseconds / 1000);
   }
 
   refused(reason: string): void {
-    if (this.#refusals.size >= LABEL_VALUES_MAX && !this.#refusals.has(reason)) return;
+    if (this.#refusals.size >= REASONS_MAX && !this.#refusals.has(reason)) return;
     this.#refusals.set(reason, (this.#refusals.get(reason) ?? 0) + 1);
   }
 

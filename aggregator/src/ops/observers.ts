@@ -5,8 +5,7 @@
  */
 
 /** How deliveries come in: the forms of `POST /publish`, the other routes, and dead letters that are replayed. */
-export const WAYS = ["json", "lines", "cloudevents", "otlp", "replay"] as const;
-export type Way = (typeof WAYS)[number];
+export type Way = "json" | "lines" | "cloudevents" | "otlp" | "replay";
 
 export interface IngestObserver {
   /** A request's deliveries are on disk (P1), so many milliseconds after they were handed to the batcher. */
@@ -26,9 +25,12 @@ export interface WorkerObserver {
   entryCommitted(milliseconds: number): void;
 }
 
+/** Told how long a route took to answer, well or not; for streams, to begin. */
+export type Answered = (milliseconds: number) => void;
+
 export interface RequestObserver {
-  /** A route has answered, well or not; for streams, when they begin. */
-  answered(route: string, milliseconds: number): void;
+  /** To be asked for once a route. */
+  answeredBy(route: string): Answered;
   /** @param reason the last part of the problem's URN, or its title where it has none. */
   refused(reason: string): void;
 }
@@ -39,6 +41,6 @@ export const UNOBSERVED: IngestObserver & WorkerObserver & RequestObserver = {
   entryAdded: () => {},
   transaction: () => {},
   entryCommitted: () => {},
-  answered: () => {},
+  answeredBy: () => () => {},
   refused: () => {},
 };

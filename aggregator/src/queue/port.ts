@@ -27,6 +27,8 @@ export interface Draft {
   readonly text: string;
   /** Deliveries of each request, in order. Their sum is `deliveries`. */
   readonly requests: readonly number[];
+  /** Contexts of traced requests (`ops/tracing-port.ts`), separated by spaces; undefined where none is. */
+  readonly traces?: string | undefined;
 }
 
 export interface AddBounds {
@@ -50,6 +52,8 @@ export interface Entry {
   readonly addedAtMs: number | undefined;
   /** Undefined where the entry is not of a form that this version writes. */
   readonly content: { readonly deliveries: number; readonly text: string; readonly bytesIn: number } | undefined;
+  /** As in the draft. */
+  readonly traces?: string | undefined;
   /** The entry's own fields as text, for what can't be taken apart. */
   readonly raw: string;
 }

@@ -7,7 +7,8 @@
  * or not at all.
  *
  * An entry's fields: v format version, n deliveries, b bytes added to the shard so far in this epoch, r deliveries of
- * each request, t milliseconds by Redis's clock, d the events' own JSON text.
+ * each request, t milliseconds by Redis's clock, d the events' own JSON text; and c the contexts of traced requests,
+ * which older versions neither write nor miss.
  */
 import {
   type AddBounds,
@@ -80,6 +81,7 @@ export class RedisQueue implements Queue {
       FORMAT_VERSION,
       encodeRequests(draft.requests),
       draft.text,
+      ...(draft.traces === undefined ? [] : [draft.traces]),
     ]);
     const [outcome, detail] = reply as [string, string | undefined];
     if (outcome === "added") return { outcome, seq: Number(detail) };
@@ -238,6 +240,7 @@ function parseEntry(id: string, fields: readonly string[]): Entry {
     position: fromId(id),
     addedAtMs: Number(values.get("t")) || undefined,
     content: whole && text !== undefined ? { deliveries, text, bytesIn: Number(values.get("b")) || 0 } : undefined,
+    traces: values.get("c"),
     get raw() {
       return text ?? JSON.stringify(fields);
     },

@@ -45,6 +45,8 @@ export interface Batch {
 export interface BatchEntry {
   /** Milliseconds since the Unix epoch, by the queue's clock. */
   readonly addedAtMs: number | undefined;
+  /** Contexts of traced requests, as the entry carries them. */
+  readonly traces?: string | undefined;
 }
 
 /** How many deliveries the answer should name, for the log. */

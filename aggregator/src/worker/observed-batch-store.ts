@@ -1,5 +1,6 @@
-/** A batch store whose transactions are observed: how each ended, how long it took, how late it was. */
+/** A batch store whose transactions are observed: how each ended, how long it took, how late it was, for whom. */
 import type { TransactionEnd, WorkerObserver } from "../ops/observers.ts";
+import type { Tracing } from "../ops/tracing-port.ts";
 import type { Position } from "../queue/port.ts";
 import {
   type Batch,
@@ -16,13 +17,23 @@ import {
 export class ObservedBatchStore implements BatchStore {
   readonly #store: BatchStore;
   readonly #observer: WorkerObserver;
+  readonly #tracing: Tracing | undefined;
 
-  constructor(store: BatchStore, observer: WorkerObserver) {
+  constructor(store: BatchStore, observer: WorkerObserver, tracing: Tracing | undefined) {
     this.#store = store;
     this.#observer = observer;
+    this.#tracing = tracing;
   }
 
-  async storeBatch(batch: Batch, naming: Naming): Promise<StoredBatch | undefined> {
+  storeBatch(batch: Batch, naming: Naming): Promise<StoredBatch | undefined> {
+    const work = () => this.#storeBatch(batch, naming);
+    if (this.#tracing === undefined) return work();
+    const traces = (batch.entries ?? []).flatMap(({ traces }) => traces ?? []);
+    const { shard, deliveries } = batch;
+    return this.#tracing.transaction({ shard, deliveries, traces }, work);
+  }
+
+  async #storeBatch(batch: Batch, naming: Naming): Promise<StoredBatch | undefined> {
     const startedAtMs = performance.now();
     const ended = (end: TransactionEnd) =>
       this.#observer.transaction(end, batch.deliveries, performance.now() - startedAtMs);
