@@ -5,7 +5,7 @@
  * of the text is stored. A slow hash (scrypt, Argon2) protects what people think up, which can be guessed; nobody
  * guesses 256 random bits, and each request would pay for it.
  */
-import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
+import { hash, randomBytes, timingSafeEqual } from "node:crypto";
 
 const PREFIX = "sekali_";
 const RANDOM_BYTES = 32;
@@ -17,10 +17,15 @@ export function makeKeyText(): string {
 
 /** @returns SHA-256 in hexadecimal digits; undefined for what has not the form of a key, and so is none. */
 export function digestOf(text: string): string | undefined {
-  return FORM.test(text) ? createHash("sha256").update(text).digest("hex") : undefined;
+  return FORM.test(text) ? hash("sha256", text, "hex") : undefined;
+}
+
+export function digestBytes(digest: string): Uint8Array {
+  return Buffer.from(digest, "hex");
 }
 
 /** In constant time. What is compared are digests, of which nobody chooses the bytes; this way nobody needs to ask. */
-export function isSameDigest(a: string, b: string): boolean {
-  return a.length === b.length && timingSafeEqual(Buffer.from(a), Buffer.from(b));
+export function isDigest(digest: string, known: Uint8Array): boolean {
+  const bytes = digestBytes(digest);
+  return bytes.length === known.length && timingSafeEqual(bytes, known);
 }

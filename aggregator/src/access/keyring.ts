@@ -9,7 +9,7 @@
 import type { Logger } from "../ops/log.ts";
 import type { KeyReader, KeyScope, LiveKey } from "../store/key-port.ts";
 import { type Caller, compileTopics } from "./caller.ts";
-import { isSameDigest } from "./key-text.ts";
+import { digestBytes, isDigest } from "./key-text.ts";
 import { TokenBucket } from "./token-bucket.ts";
 
 const REFRESH_MS = 2000;
@@ -23,6 +23,7 @@ export class Key implements Caller {
   readonly id: number;
   readonly name: string;
   readonly digest: string;
+  readonly digestBytes: Uint8Array;
   readonly scopes: ReadonlySet<KeyScope>;
   readonly topics: readonly string[];
   readonly allowsAll: boolean;
@@ -39,6 +40,7 @@ export class Key implements Caller {
     this.id = id;
     this.name = name;
     this.digest = digest;
+    this.digestBytes = digestBytes(digest);
     this.scopes = new Set(scopes);
     this.topics = topics;
     this.allowsAll = topics.includes(">");
@@ -105,7 +107,7 @@ export class Keyring {
   /** A good key by its digest, as far as this process knows. */
   find(digest: string): Key | undefined {
     const key = this.#byDigest.get(digest);
-    return key !== undefined && isSameDigest(key.digest, digest) ? this.#ifGood(key) : undefined;
+    return key !== undefined && isDigest(digest, key.digestBytes) ? this.#ifGood(key) : undefined;
   }
 
   /** A good key by its id, as far as this process knows. */
