@@ -34,6 +34,7 @@ client: client/dist/package.json ## Build the package @sekali/client into client
 check: node_modules/.installed ## Types, lint, format and style
 	$(BUN) x tsc --project . --noEmit
 	$(BUN) x tsc --project aggregator/dashboard --noEmit
+	$(BUN) x tsc --project aggregator/reference --noEmit
 	$(BUN) x tsc --project client --noEmit --emitDeclarationOnly false
 	@if [ -f loadtest/k6/tsconfig.json ]; then $(BUN) x tsc --project loadtest/k6 --noEmit; fi
 	$(BUN) x biome check --error-on-warnings .
@@ -102,7 +103,7 @@ node_modules/.installed: package.json bun.lock bunfig.toml $(wildcard */package.
 
 CONTRACT := package.json $(shell find contract/src -type f)
 CLIENT := client/package.json $(shell find client/src client/build -type f)
-AGGREGATOR := $(shell find aggregator/src aggregator/dashboard aggregator/migrations -type f)
+AGGREGATOR := $(shell find aggregator/src aggregator/dashboard aggregator/reference aggregator/migrations -type f)
 dist/aggregator: node_modules/.installed $(CONTRACT) $(CLIENT) $(AGGREGATOR)
 	$(BUN) build --compile --minify --sourcemap aggregator/src/main.ts --outfile $@
 

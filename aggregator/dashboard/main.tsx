@@ -52,6 +52,9 @@ function Page() {
         </p>
         {stats.value.value !== undefined && <p class="quiet uptime">up {stats.value.value.uptime}</p>}
         <SignedInAs />
+        <a class="quiet" href="/reference">
+          The API
+        </a>
         {may("read") && <Places />}
       </header>
       <main id="main" tabIndex={-1}>

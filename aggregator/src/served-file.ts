@@ -13,14 +13,16 @@ export interface ServedFile {
   readonly caching: string;
   readonly etag: string;
   readonly plain: Uint8Array<ArrayBuffer>;
-  readonly gzipped: Uint8Array<ArrayBuffer>;
+  /** Made when it is first asked for: a large file takes a tenth of a second. */
+  readonly gzipped: () => Uint8Array<ArrayBuffer>;
 }
 
 export function makeServedFile(type: string, caching: string, text: string): ServedFile {
   const plain = Buffer.from(text);
   // Weak: the compressed and the plain form are the same page in other bytes.
   const etag = `W/"${createHash("sha256").update(plain).digest("base64url").slice(0, 22)}"`;
-  return { type, caching, etag, plain, gzipped: Bun.gzipSync(plain, { level: 9 }) };
+  let gzipped: Uint8Array<ArrayBuffer> | undefined;
+  return { type, caching, etag, plain, gzipped: () => (gzipped ??= Bun.gzipSync(plain, { level: 9 })) };
 }
 
 /** @param more headers beside those of the file itself. */
@@ -28,7 +30,7 @@ export function serveFile(request: Request, file: ServedFile, more: Readonly<Rec
   const headers = { ...more, vary: "accept-encoding", "cache-control": file.caching, etag: file.etag };
   if (names(request.headers.get("if-none-match"), file.etag)) return new Response(null, { status: 304, headers });
   const isGzip = /\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))/.test(request.headers.get("accept-encoding") ?? "");
-  return new Response(isGzip ? file.gzipped : file.plain, {
+  return new Response(isGzip ? file.gzipped() : file.plain, {
     headers: { ...headers, "content-type": file.type, ...(isGzip && { "content-encoding": "gzip" }) },
   });
 }

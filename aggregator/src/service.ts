@@ -41,6 +41,7 @@ import { TopicsRoute } from "./query/topics-route.ts";
 import { RedisLink } from "./queue/redis-link.ts";
 import { RedisQueue } from "./queue/redis-queue.ts";
 import { SignalHub } from "./queue/signal-hub.ts";
+import { ReferenceRoute } from "./reference/reference-route.ts";
 import type { Route } from "./route.ts";
 import { createServer } from "./server.ts";
 import { awaitDependency } from "./startup.ts";
@@ -272,6 +273,7 @@ class Parts implements Service {
       ...new SubscribeRoute(this.#followers).routes,
       ...new SubscriptionsRoute(this.#subscriptions).routes,
       ...new DashboardRoute().routes,
+      ...new ReferenceRoute().routes,
       ...this.#access.routes,
       ...reporting,
     ];

@@ -1,4 +1,4 @@
 /** The dashboard as the bundler has made it. Loaded when somebody first asks for it. */
-import { bundleSite } from "./bundle.ts" with { type: "macro" };
+import { bundleSite } from "../site/bundle.ts" with { type: "macro" };
 
-export const SITE = bundleSite();
+export const SITE = bundleSite("dashboard", "main.tsx");

@@ -1,6 +1,7 @@
 /** What the document says of the service as a whole, and what all routes share. */
 import type { InfoObject, SecuritySchemeObject } from "openapi3-ts/oas31";
 import { scopeMissing, UNKNOWN_KEY } from "../access/gate.ts";
+import { SESSION_COOKIE } from "../access/session-cookie.ts";
 import { INTERNAL, overQuota, type Problem } from "../problem.ts";
 import type { Reply } from "./operation.ts";
 
@@ -38,6 +39,12 @@ export const SECURITY_SCHEMES = {
     type: "http",
     scheme: "basic",
     description: "The key as the password, with any user name: for clients that can send nothing else.",
+  },
+  session: {
+    type: "apiKey",
+    in: "cookie",
+    name: SESSION_COOKIE,
+    description: "Of a browser that has signed in at the dashboard; good for requests of the service's own pages.",
   },
 } as const satisfies Record<string, SecuritySchemeObject>;
 

@@ -13,6 +13,7 @@ import { SHOW_EVENT } from "../query/event-endpoint.ts";
 import { LIST_EVENTS } from "../query/events-endpoint.ts";
 import { SHOW_STATS } from "../query/stats-endpoint.ts";
 import { LIST_TOPICS } from "../query/topics-endpoint.ts";
+import { SHOW_REFERENCE, SHOW_REFERENCE_FILE } from "../reference/reference-endpoints.ts";
 import type { Endpoint } from "../route.ts";
 import { SUBSCRIBE } from "../subscribe/subscribe-endpoint.ts";
 import * as subscriptions from "../subscribe/subscriptions-endpoints.ts";
@@ -42,6 +43,8 @@ export const CATALOGUE: readonly Endpoint[] = [
   subscriptions.LIST_UNDELIVERED,
   SHOW_DASHBOARD,
   SHOW_DASHBOARD_FILE,
+  SHOW_REFERENCE,
+  SHOW_REFERENCE_FILE,
   SHOW_SESSION,
   SIGN_IN,
   SIGN_OUT,
