@@ -6,7 +6,7 @@
 BUN := make/bun
 
 .PHONY: help up down clean logs test test-compose check format build stress soak fuzz fuzz-api races bench ship native
-.PHONY: chaos chaos-controls client
+.PHONY: chaos chaos-controls client keys
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -26,6 +26,9 @@ clean: ## Stop everything and remove its data
 
 logs: ## Follow the logs
 	@make/logs
+
+keys: ## Keys of what is up: make keys ARGS='create --name web --scopes publish', list, revoke
+	@make/keys $(ARGS)
 
 build: dist/aggregator dist/publisher ## Compile the two binaries into dist/
 
