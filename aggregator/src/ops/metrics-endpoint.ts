@@ -5,7 +5,8 @@ import { NO_PARAMETERS, QUERY_REFUSED } from "../query/parameters.ts";
 import type { Endpoint } from "../route.ts";
 
 const COUNTER =
-  "# HELP sekali_stored_events_total Deliveries that were stored.\n# TYPE sekali_stored_events_total counter\n";
+  "# HELP sekali_stored_events_total Events stored: deliveries whose identity was new. Of all processes.\n" +
+  "# TYPE sekali_stored_events_total counter\n";
 
 export const SHOW_METRICS = {
   method: "GET",

