@@ -48,6 +48,7 @@ format: node_modules/.installed ## Mend what lint and format can mend by themsel
 
 test: native ## All tests, on real Redis, Postgres and Chromium (ARGS='-t name' for some of them)
 	@make/chromium
+	@make/pgbouncer
 	@make/prometheus
 	@make/schemathesis || { [ -z "$$CI" ] && echo "*** Without it the OpenAPI document will not be fuzzed. ***" >&2; }
 	$(BUN) test --timeout 120000 --path-ignore-patterns 'aggregator/test/compose/**' $(ARGS) \

@@ -54,6 +54,7 @@ import { PostgresEventStore } from "./store/event-store.ts";
 import { PostgresFeedStore } from "./store/feed-store.ts";
 import { PostgresKeyStore } from "./store/key-store.ts";
 import { migrate, readInstallation } from "./store/migrations.ts";
+import { requireOwnSession } from "./store/session.ts";
 import { PostgresShardStore } from "./store/shard-store.ts";
 import { PostgresSubscriptionStore } from "./store/subscription-store.ts";
 import { Followers } from "./subscribe/followers.ts";
@@ -96,6 +97,8 @@ export async function startService(config: Config, log: Logger): Promise<Service
   const installation = await awaitDependency(
     "Postgres",
     async () => {
+      for (const warning of await requireOwnSession(database(config)))
+        log.warn({ pooler: warning }, "Not Postgres itself");
       const applied = await migrate(api, config.databaseSchema);
       if (applied.length > 0) log.info({ applied }, "Migrated");
       return readInstallation(api);

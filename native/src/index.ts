@@ -6,6 +6,7 @@
  * test learns from it about crashes holds for the servers that Compose runs.
  */
 export { freePort } from "./free-port.ts";
+export { type PgBouncer, startPgBouncer } from "./pgbouncer.ts";
 export { type PostgresOptions, type PostgresServer, type PostgresTls, startPostgres } from "./postgres.ts";
 export { type RedisOptions, type RedisServer, type RedisTls, startRedis } from "./redis.ts";
 export type { Server } from "./server.ts";

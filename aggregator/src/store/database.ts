@@ -113,7 +113,7 @@ export class Database {
     return this.use((sql) => sql.begin(work) as Promise<T>, deadlineMs);
   }
 
-  async use<T>(work: (sql: Sql) => PromiseLike<T>, deadlineMs: number): Promise<T> {
+  async use<T>(work: (sql: Sql) => PromiseLike<T>, deadlineMs = DEADLINE_MS): Promise<T> {
     if (this.#closed) throw new StoreAway("the store is closed");
     const sql = this.#sql;
     this.#calls += 1;
@@ -167,18 +167,23 @@ function open(options: DatabaseOptions, onclose: () => void): Sql {
     types: {
       bigint: { to: 20, from: [20], parse: (text: string) => Number(text), serialize: (n: number) => String(n) },
     },
-    connection: {
-      application_name: `sekali ${options.name}`,
-      search_path: `"${options.schema}", pg_temp`,
-      TimeZone: "UTC",
-      client_min_messages: "warning",
-      synchronous_commit: "on",
-      statement_timeout: STATEMENT_TIMEOUT_MS,
-      lock_timeout: LOCK_TIMEOUT_MS,
-      idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_TIMEOUT_MS,
-      ...options.settings,
-    },
+    connection: settingsOf(options),
   });
+}
+
+/** What a session asks for at its beginning. */
+export function settingsOf(options: DatabaseOptions): Record<string, string | number> {
+  return {
+    application_name: `sekali ${options.name}`,
+    search_path: `"${options.schema}", pg_temp`,
+    TimeZone: "UTC",
+    client_min_messages: "warning",
+    synchronous_commit: "on",
+    statement_timeout: STATEMENT_TIMEOUT_MS,
+    lock_timeout: LOCK_TIMEOUT_MS,
+    idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_TIMEOUT_MS,
+    ...options.settings,
+  };
 }
 
 /** Undefined where the URL names several servers, as libpq allows. */
@@ -196,6 +201,11 @@ function translate(error: unknown): Error {
     return new StoreAway(reason, { cause: error });
   }
   const message = `${error.code}: ${error.message}`;
+  // PgBouncer's words: Postgres knows our settings, and what it does not know it calls unrecognized.
+  if (error.code === "08P01" && /unsupported startup parameter|statement pooling/.test(error.message)) {
+    const cure = "connect to Postgres itself, or to a pool in session mode (docs/operations.md, PgBouncer)";
+    return new StoreForbidden(`a pooler refuses what a session needs (${error.message}): ${cure}`, { cause: error });
+  }
   if (error.code === "42501") return new StoreForbidden(message, { cause: error });
   if (error.code === "57014") return new TooSlow(message, { cause: error });
   if (blamesData(error)) return new Unstorable(message, { cause: error });
