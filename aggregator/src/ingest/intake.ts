@@ -20,6 +20,7 @@ import { requireGood } from "../access/gate.ts";
 import type { Parameters } from "../openapi/operation.ts";
 import type { Way } from "../ops/observers.ts";
 import { OVERLOADED, type Problem, QUEUE_AWAY, RequestError } from "../problem.ts";
+import { readParameters } from "../query/parameters.ts";
 import { type Batcher, Overloaded, type Receipt } from "./batcher.ts";
 import type { TopicRegistry } from "./topic-registry.ts";
 import type { Verdicts } from "./verdicts.ts";
@@ -207,13 +208,15 @@ export const ACK_REFUSED: Problem = {
   detail: "The query parameter `ack` takes `queued` (the default) or `stored`.",
 };
 
-/** What `ack` asks for. A request line without a query is by far the most common, and is not parsed. */
-export function readAck(url: string): "queued" | "stored" {
-  const start = url.indexOf("?");
-  if (start < 0) return "queued";
-  const query = new URLSearchParams(url.slice(start));
-  const [ack, ...more] = query.getAll("ack");
-  if (more.length === 0 && (ack === undefined || ack === "queued")) return "queued";
-  if (more.length === 0 && ack === "stored") return "stored";
+/**
+ * What `ack` asks for. A request line without a query is by far the most common, and is not parsed.
+ *
+ * @throws RequestError 422, also for a name that is not `ack`: a misspelt one must not look like an answer to it.
+ */
+export function readAck(request: Request): "queued" | "stored" {
+  if (!request.url.includes("?")) return "queued";
+  const ack = readParameters(request, ACK_QUERY).get("ack");
+  if (ack === null || ack === "queued") return "queued";
+  if (ack === "stored") return "stored";
   throw new RequestError(ACK_REFUSED);
 }

@@ -11,6 +11,7 @@ import { Type } from "@sinclair/typebox";
 import { OTHER_EVENT, SENT_EVENT } from "../openapi/examples.ts";
 import type { Content, Parameters } from "../openapi/operation.ts";
 import { OUTCOME_UNKNOWN, type Problem, type RequestError, refusalProblem } from "../problem.ts";
+import { QUERY_REFUSED } from "../query/parameters.ts";
 import type { Endpoint } from "../route.ts";
 import { BODY_PROBLEMS } from "./body.ts";
 import { unsupportedMediaType } from "./content-type.ts";
@@ -116,6 +117,7 @@ export const PUBLISH = {
       ...EVENTS_PROBLEMS,
       BROKEN_OFF,
       ACK_REFUSED,
+      QUERY_REFUSED,
       notJson(ACCEPTED).problem,
       ...INTAKE_PROBLEMS,
       OUTCOME_UNKNOWN,

@@ -26,7 +26,7 @@ export class PublishRoute {
   }
 
   async handle(request: Request, caller: Caller): Promise<Response> {
-    const ack = readAck(request.url);
+    const ack = readAck(request);
     const form = formOf(request.headers.get("content-type"));
     if (form === "lines") return takeLines(request, caller, ack, this.#intake, this.#arrives);
     const body = this.judge(await readBody(request, this.#intake.limits.bodyBytesMax), caller);

@@ -1,5 +1,6 @@
 /** What `GET /workers` is. */
 import { type WorkersReply, WorkersReplySchema } from "@sekali/contract";
+import { NO_PARAMETERS, QUERY_REFUSED } from "../query/parameters.ts";
 import type { Endpoint } from "../route.ts";
 
 const WORKERS: WorkersReply = {
@@ -21,7 +22,8 @@ export const SHOW_WORKERS = {
     id: "showWorkers",
     tag: "Watch",
     summary: "Show what each worker loop of this process does, and where each shard stands",
-    description: "It never fails: what can't be asked at the moment is null.",
+    description: "Nothing keeps it from answering: what can't be asked at the moment is null.",
+    query: NO_PARAMETERS,
     replies: {
       200: {
         description: "Loops and shards.",
@@ -33,6 +35,6 @@ export const SHOW_WORKERS = {
         },
       },
     },
-    problems: [],
+    problems: [QUERY_REFUSED],
   },
 } as const satisfies Endpoint;

@@ -4,6 +4,7 @@
  * For people who watch, so it never fails: what can't be asked at the moment is null, and what a process knows by
  * itself is always there. It costs one statement and one Redis pipeline, at most twice a second, however many watch.
  */
+import { NO_PARAMETERS, readParameters } from "../query/parameters.ts";
 import { describeStuck } from "../query/stats-route.ts";
 import type { Position, Queue } from "../queue/port.ts";
 import type { Route } from "../route.ts";
@@ -26,7 +27,15 @@ interface Standings {
 }
 
 export class WorkersRoute {
-  readonly routes: readonly Route[] = [{ ...SHOW_WORKERS, handle: () => this.handle() }];
+  readonly routes: readonly Route[] = [
+    {
+      ...SHOW_WORKERS,
+      handle: (request) => {
+        readParameters(request, NO_PARAMETERS);
+        return this.handle();
+      },
+    },
+  ];
   readonly #store: Pick<EventStore, "tally">;
   readonly #queue: Pick<Queue, "heads">;
   readonly #workers: Workers;

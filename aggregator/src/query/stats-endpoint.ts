@@ -2,6 +2,7 @@
 import { type StatsReply, StatsReplySchema } from "@sekali/contract";
 import { QUEUE_AWAY, STORE_AWAY, TOO_SLOW } from "../problem.ts";
 import type { Endpoint } from "../route.ts";
+import { NO_PARAMETERS, QUERY_REFUSED } from "./parameters.ts";
 
 const STATS: StatsReply = {
   received: 50_000,
@@ -35,12 +36,13 @@ export const SHOW_STATS = {
     summary: "Count, exactly",
     description:
       "In every reply `received = unique_processed + duplicate_dropped + dead_lettered + queued`, over all processes.",
+    query: NO_PARAMETERS,
     replies: {
       200: {
         description: "The counts of this instant.",
         content: { "application/json": { schema: StatsReplySchema, examples: { counts: STATS } } },
       },
     },
-    problems: [STORE_AWAY, QUEUE_AWAY, TOO_SLOW],
+    problems: [QUERY_REFUSED, STORE_AWAY, QUEUE_AWAY, TOO_SLOW],
   },
 } as const satisfies Endpoint;

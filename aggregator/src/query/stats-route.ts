@@ -11,6 +11,7 @@ import type { Route } from "../route.ts";
 import type { AuditReader, Resending } from "../store/audit-port.ts";
 import type { EventStore, TopicCount } from "../store/port.ts";
 import type { Stuck } from "../worker/shard-worker.ts";
+import { NO_PARAMETERS, readParameters } from "./parameters.ts";
 import { SHOW_STATS } from "./stats-endpoint.ts";
 
 /** Who resends changes slowly and takes some milliseconds to find out: not anew for each of many readers. */
@@ -21,7 +22,15 @@ export interface StatsExtras {
 }
 
 export class StatsRoute {
-  readonly routes: readonly Route[] = [{ ...SHOW_STATS, handle: (_, __, caller) => this.handle(caller) }];
+  readonly routes: readonly Route[] = [
+    {
+      ...SHOW_STATS,
+      handle: (request, _, caller) => {
+        readParameters(request, NO_PARAMETERS);
+        return this.handle(caller);
+      },
+    },
+  ];
   readonly #store: EventStore;
   readonly #queue: Queue;
   readonly #audit: Pick<AuditReader, "resending">;

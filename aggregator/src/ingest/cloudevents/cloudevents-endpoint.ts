@@ -4,6 +4,7 @@ import { type TSchema, Type } from "@sinclair/typebox";
 import { SENT_EVENT } from "../../openapi/examples.ts";
 import type { Parameters } from "../../openapi/operation.ts";
 import { OUTCOME_UNKNOWN, type Problem, type RequestError } from "../../problem.ts";
+import { QUERY_REFUSED } from "../../query/parameters.ts";
 import type { Endpoint } from "../../route.ts";
 import { BODY_PROBLEMS } from "../body.ts";
 import { unsupportedMediaType } from "../content-type.ts";
@@ -131,6 +132,7 @@ export const SEND_CLOUDEVENTS = {
       noCloudEvent().problem,
       unfitting([{ pointer: "/0/source", detail: "is missing or empty" }]),
       ACK_REFUSED,
+      QUERY_REFUSED,
       ...INTAKE_PROBLEMS,
       OUTCOME_UNKNOWN,
     ],

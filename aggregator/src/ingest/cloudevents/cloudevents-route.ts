@@ -26,7 +26,7 @@ export class CloudEventsRoute {
   }
 
   async handle(request: Request, caller: Caller): Promise<Response> {
-    const ack = readAck(request.url);
+    const ack = readAck(request);
     const mode = modeOf(request.headers);
     const body = await readBody(request, this.#intake.limits.bodyBytesMax);
     const batch = this.#map(readMode(mode, request.headers, body), mode === "batched", caller);
