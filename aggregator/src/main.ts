@@ -159,14 +159,18 @@ async function healthcheck(): Promise<void> {
   }
 }
 
+/** Who reads us may have had enough (`| head`): nothing is wrong then. */
+function endWithReader(command: string): void {
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") process.stderr.write(`aggregator ${command}: ${error.message}\n`);
+    process.exit(error.code === "EPIPE" ? EXIT.fine : EXIT.failed);
+  });
+}
+
 async function tail(options: { url: string; topic: string; since?: string; json?: boolean }): Promise<void> {
   const stop = new AbortController();
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => stop.abort());
-  // Who reads us has had enough (`| head`): nothing is wrong.
-  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code !== "EPIPE") process.stderr.write(`aggregator tail: ${error.message}\n`);
-    process.exit(error.code === "EPIPE" ? EXIT.fine : EXIT.failed);
-  });
+  endWithReader("tail");
   // https://no-color.org: present and not empty.
   const isColourful = process.stdout.isTTY && !process.env["NO_COLOR"];
   const form: LineForm = options.json ? "json" : isColourful ? "colour" : "plain";
@@ -222,6 +226,7 @@ program
   .command("openapi")
   .description("print the API as an OpenAPI 3.1 document")
   .action(() => {
+    endWithReader("openapi");
     process.stdout.write(openApiText(CATALOGUE));
   });
 addKeysCommands(program, withKeys, {

@@ -1,5 +1,6 @@
 /** What the document says of the service as a whole, and what all routes share. */
 import type { InfoObject, SecuritySchemeObject } from "openapi3-ts/oas31";
+import { notCovered } from "../access/covered.ts";
 import { scopeMissing, UNKNOWN_KEY } from "../access/gate.ts";
 import { SESSION_COOKIE } from "../access/session-cookie.ts";
 import { INTERNAL, overQuota, type Problem } from "../problem.ts";
@@ -55,9 +56,12 @@ export const HEADERS_TOO_LARGE: Reply = {
 };
 
 /** By the name of the response in the document. All but the last are those of routes that ask for a key. */
-export const SHARED_PROBLEMS: Readonly<Record<string, Problem>> = {
-  KeyNeeded: UNKNOWN_KEY,
-  KeyNotGoodForThis: scopeMissing("web-frontend", ["publish"], "admin"),
-  QuotaExceeded: overQuota(1),
-  InternalError: INTERNAL,
+export const SHARED_PROBLEMS: Readonly<Record<string, readonly Problem[]>> = {
+  KeyNeeded: [UNKNOWN_KEY],
+  KeyNotGoodForThis: [
+    scopeMissing("web-frontend", ["publish"], "admin"),
+    notCovered("The topic `billing.paid` is not one of this key's.").problem,
+  ],
+  QuotaExceeded: [overQuota(1)],
+  InternalError: [INTERNAL],
 };

@@ -52,7 +52,7 @@ export function describeApi(endpoints: readonly Endpoint[], version: string): Op
       responses: {
         HeadersTooLarge: describeReply(HEADERS_TOO_LARGE),
         ...Object.fromEntries(
-          Object.entries(SHARED_PROBLEMS).map(([name, problem]) => [name, describeReply(replyOf([problem]))]),
+          Object.entries(SHARED_PROBLEMS).map(([name, problems]) => [name, describeReply(replyOf(problems))]),
         ),
       },
       securitySchemes: SECURITY_SCHEMES,
@@ -145,17 +145,19 @@ function describeFamily(prefix: string, location: ParameterLocation, parameter: 
 }
 
 function describeReplies({ replies, problems }: Operation, scope: Scope): Record<string, unknown> {
-  const described: Record<string, unknown> = {};
+  const described: Record<string, unknown> = { 431: { $ref: "#/components/responses/HeadersTooLarge" } };
   const byStatus = Map.groupBy(problems, ({ status }) => status as number);
-  const statuses = new Set([...Object.keys(replies).map(Number), ...byStatus.keys()]);
-  for (const status of [...statuses].sort((a, b) => a - b)) {
+  for (const [name, shared] of Object.entries(SHARED_PROBLEMS)) {
+    const status = shared[0]?.status ?? INTERNAL.status;
+    if (scope === "anybody" && status !== INTERNAL.status) continue;
+    // What the route itself says under that status stands beside it.
+    if (replies[status] === undefined && !byStatus.has(status)) {
+      described[status] = { $ref: `#/components/responses/${name}` };
+    } else byStatus.set(status, [...shared, ...(byStatus.get(status) ?? [])]);
+  }
+  for (const status of new Set([...Object.keys(replies).map(Number), ...byStatus.keys()])) {
     described[status] = describeReply(merged(replies[status], byStatus.get(status)));
   }
-  for (const [name, { status }] of Object.entries(SHARED_PROBLEMS)) {
-    const isForIt = status === INTERNAL.status || scope !== "anybody";
-    if (isForIt) described[status] ??= { $ref: `#/components/responses/${name}` };
-  }
-  described[431] = { $ref: "#/components/responses/HeadersTooLarge" };
   return described;
 }
 

@@ -33,3 +33,18 @@ test("one that only works describes what it serves", async () => {
   expect(Object.keys(paths)).toContain("/stats");
   expect(Object.keys(paths)).not.toContain("/publish");
 });
+
+test("where keys are asked for, exactly those operations ask that say so", async () => {
+  await using stack = await openStack({ env: { ACCESS: "keys" } });
+  const { url } = await stack.start();
+  const { paths } = (await (await request(`${url}/openapi.json`)).json()) as {
+    paths: Record<string, Record<string, { security: readonly object[] }>>;
+  };
+  for (const [path, item] of Object.entries(paths)) {
+    for (const [method, { security }] of Object.entries(item)) {
+      const reply = await request(`${url}${path.replace(/\{\w+\}/g, "1")}`, { method: method.toUpperCase() });
+      expect([method, path, reply.headers.has("www-authenticate")]).toEqual([method, path, security.length > 0]);
+      if (security.length > 0) expect(reply.status).toBe(401);
+    }
+  }
+});

@@ -1,11 +1,12 @@
 /** What `POST /v1/logs` is. */
 import { Type } from "@sinclair/typebox";
-import type { Content, Reply } from "../../openapi/operation.ts";
-import { OVERLOADED, type Problem, QUEUE_AWAY, type RequestError } from "../../problem.ts";
+import { notCovered } from "../../access/covered.ts";
+import type { Content, Reply, ReplyHeader } from "../../openapi/operation.ts";
+import { OVERLOADED, overQuota, type Problem, QUEUE_AWAY, type RequestError } from "../../problem.ts";
 import type { Endpoint } from "../../route.ts";
 import { unsupportedCoding } from "../content-coding.ts";
 import { unsupportedMediaType } from "../content-type.ts";
-import { TOO_MANY_TOPICS } from "../intake.ts";
+import { FOREIGN_TOPIC, TOO_MANY_TOPICS } from "../intake.ts";
 import { CODING_HEADER } from "../publish-endpoint.ts";
 import { MEDIA_TYPES, RPC_CODES } from "./codec.ts";
 
@@ -78,6 +79,10 @@ function status(description: string, examples: readonly Problem[]): Reply {
   return { description, content };
 }
 
+const RETRY_AFTER = {
+  "retry-after": { schema: Type.Integer({ minimum: 1 }), description: "In seconds.", isRequired: true },
+} as const satisfies Readonly<Record<string, ReplyHeader>>;
+
 export const SEND_OTLP_LOGS = {
   method: "POST",
   path: "/v1/logs",
@@ -115,6 +120,7 @@ export const SEND_OTLP_LOGS = {
       400: status("Bad data: no request, or none of its records can be kept.", [
         badData("The body is no ExportLogsServiceRequest in application/json."),
       ]),
+      403: status("None of the topics is one of this key's.", [notCovered(`/0/topic ${FOREIGN_TOPIC}`).problem]),
       413: status("Too large.", [
         tooLarge("A request may hold at most 524288 records, attributes and values together."),
       ]),
@@ -122,11 +128,10 @@ export const SEND_OTLP_LOGS = {
         unsupportedCoding("This content coding is not known here").problem,
       ]),
       422: status("There is no room for the topics.", [TOO_MANY_TOPICS]),
+      429: { ...status("The key's quota is used up.", [overQuota(1)]), headers: RETRY_AFTER },
       503: {
         ...status("Overloaded, or the queue is away: try again.", [OVERLOADED, QUEUE_AWAY]),
-        headers: {
-          "retry-after": { schema: Type.Integer({ minimum: 1 }), description: "In seconds.", isRequired: true },
-        },
+        headers: RETRY_AFTER,
       },
     },
     problems: [notOtlp().problem],
