@@ -2,17 +2,15 @@
  * One batch, until each of its events is acknowledged, refused by name, or given up.
  *
  * A batch is accepted all or nothing, so one event that does not fit would hold up all others. The aggregator names the
- * places that don't fit: these are refused, the rest is sent again. Where it names none, or the batch is too large for
- * it, the batch is halved. What a key may publish depends on the topic, so a 403 that names no place parts a batch by
- * topics. All of it ends: each round drops, halves or parts for good, so a batch of n takes at most 2n requests, or
- * 2n and one for each topic.
+ * places that don't fit, or that the key does not cover: these are refused, the rest is sent again. Where it names
+ * none, or the batch is too large for it, the batch is halved. Both end: each round drops or halves, so a batch of n
+ * takes at most 2n requests.
  */
 import type { Outcome, Transport } from "./transport.ts";
 
 export type Deliverable = {
   /** JSON, made once: all tries send the same bytes. */
   readonly text: string;
-  readonly topic: string;
 };
 
 export type Acknowledged = Extract<Outcome, { kind: "acknowledged" }>;
@@ -70,8 +68,7 @@ async function sortOut<T extends Deliverable>(
       settlement,
     );
   }
-  if (status === FORBIDDEN) return await partByTopic(events, outcome, settlement);
-  // Any other status is about the request or the address.
+  // Any other status, and a 403 that names no place, is about the request, the key or the address.
   if (status !== UNFIT && status !== TOO_LARGE) return giveUp(events, outcome, settlement);
   const [first] = events;
   if (first !== undefined && events.length === 1) {
@@ -80,23 +77,6 @@ async function sortOut<T extends Deliverable>(
   }
   const middle = Math.ceil(events.length / 2);
   return await inTurn([events.slice(0, middle), events.slice(middle)], settlement);
-}
-
-async function partByTopic<T extends Deliverable>(
-  events: readonly T[],
-  outcome: Refused,
-  settlement: Settlement<T>,
-): Promise<Failure | undefined> {
-  const parts = new Map<string, T[]>();
-  for (const event of events) {
-    const part = parts.get(event.topic);
-    if (part === undefined) parts.set(event.topic, [event]);
-    else part.push(event);
-  }
-  if (parts.size === 1) return giveUp(events, outcome, settlement);
-  let failure: Failure | undefined;
-  for (const part of parts.values()) failure = (await settle(part, settlement)) ?? failure;
-  return failure;
 }
 
 /** What stops one part stops those behind it: each would wait in vain as long again. */

@@ -179,11 +179,12 @@ describe("what the service refuses", () => {
 
   test("a topic that the key may not publish does not take the others with it", async () => {
     const { peer, publisher } = await start();
-    peer.faults.push({ kind: "status", status: 403 }, { kind: "status", status: 403 });
+    const errors = [0, 2].map((n) => ({ pointer: `/${n}/topic`, detail: "is not one of this key's" }));
+    peer.faults.push({ kind: "status", status: 403, body: { errors } });
     const topics = ["x.y", "a.b", "x.y", "c.d"];
     const settled = await Promise.allSettled(topics.map((topic, n) => publisher.publish(event(n, { topic }))));
     expect(settled.map(({ status }) => status)).toEqual(["rejected", "fulfilled", "rejected", "fulfilled"]);
-    expect(peer.counts.requests).toBe(4);
+    expect(peer.counts.requests).toBe(2);
   });
 
   test("a wrong address is no reason to try again", async () => {

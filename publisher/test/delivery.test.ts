@@ -43,7 +43,7 @@ function lineEvent(number: number, topic = "a.b"): LineEvent {
     source: "s",
     payload: {},
   });
-  return { topic, eventId, text, textBytes: text.length, number, fileBytes: 10 };
+  return { eventId, text, textBytes: text.length, number, fileBytes: 10 };
 }
 
 const many = (count: number, isBad: (n: number) => boolean = () => false) =>

@@ -17,8 +17,8 @@
  * waits for its end. At the stop it is left, and taken by the next run.
  */
 import { type FileHandle, open, stat } from "node:fs/promises";
+import { pause } from "@sekali/client/wire";
 import type { Logger } from "../log.ts";
-import { pause } from "../shutdown.ts";
 import { hand, type InputEnd, type LineTaker, READ_BYTES } from "./input.ts";
 import { LineSplitter } from "./lines.ts";
 

@@ -19,7 +19,6 @@ export type LineContext = TimestampContext & {
 };
 
 export type LineEvent = {
-  readonly topic: string;
   readonly eventId: string;
   /** JSON. */
   readonly text: string;
@@ -58,8 +57,7 @@ export function toLineEvent(line: Line, context: LineContext): LineEvent {
     source: context.source,
     payload,
   });
-  const { topic } = context;
-  return { topic, eventId, text, textBytes: Buffer.byteLength(text), number: line.number, fileBytes: line.fileBytes };
+  return { eventId, text, textBytes: Buffer.byteLength(text), number: line.number, fileBytes: line.fileBytes };
 }
 
 function decode(bytes: Uint8Array): { text: string; isLossy: boolean } {

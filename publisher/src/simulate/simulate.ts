@@ -5,9 +5,9 @@
  * `inFlightMax` requests are under way; ticks that find no place wait in the pace. Of each delivery exactly one is
  * counted at the end: sent = acknowledged + refused + given_up.
  */
-import type { Transport } from "@sekali/client/wire";
+import { pause, type Transport } from "@sekali/client/wire";
 import { type Logger, LogLimit } from "../log.ts";
-import { pause, type Shutdown } from "../shutdown.ts";
+import type { Shutdown } from "../shutdown.ts";
 import { Pace } from "./pace.ts";
 import type { Choice, World } from "./world.ts";
 
