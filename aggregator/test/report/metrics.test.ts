@@ -102,6 +102,9 @@ test("every metric has its words, a name by the conventions, and labels that no 
     expect(now.sum("sekali_topics")).toBe(200);
     return now;
   });
+  for (const name of ["process_cpu_seconds_total", "process_resident_memory_bytes", "nodejs_heap_size_used_bytes"]) {
+    expect(metrics.sum(name)).toBeGreaterThan(0);
+  }
   // Routes and ends that were not there before, but nothing for each topic or source.
   expect(metrics.samples.length - before).toBeLessThan(60);
   for (const { name, value } of metrics.samples) {
