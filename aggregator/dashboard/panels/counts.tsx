@@ -3,10 +3,11 @@
  * that it does not.
  */
 
+import type { StatsReply } from "@sekali/contract";
 import { formatCount, formatRate, formatShare } from "../parts/format.ts";
 import { FetchedBody, Panel } from "../parts/panel.tsx";
 import { history } from "../state/history.ts";
-import { type Stats, stats } from "../state/service.ts";
+import { stats } from "../state/service.ts";
 
 export function Counts() {
   return (
@@ -16,7 +17,7 @@ export function Counts() {
   );
 }
 
-function Equation({ stats: counts }: { stats: Stats }) {
+function Equation({ stats: counts }: { stats: StatsReply }) {
   const { received, unique_processed: unique, duplicate_dropped: duplicate, dead_lettered: dead, queued } = counts;
   const sum = unique + duplicate + dead + queued;
   const rates = history.value.at(-1);

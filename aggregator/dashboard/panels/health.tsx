@@ -1,7 +1,8 @@
 /** Redis, Postgres, the worker loops of the process that serves this page, and where each shard stands. */
+import type { ReadinessReply } from "@sekali/contract";
 import { formatAge, formatCount } from "../parts/format.ts";
 import { FetchedBody, Note, Panel, ScrollingTable } from "../parts/panel.tsx";
-import { type LoopState, type Readiness, readiness, type ShardState, workers } from "../state/service.ts";
+import { type LoopState, readiness, type ShardState, workers } from "../state/service.ts";
 
 export function Health() {
   return (
@@ -25,7 +26,7 @@ export function Health() {
   );
 }
 
-function Dependencies({ readiness: { status, dependencies, access } }: { readiness: Readiness }) {
+function Dependencies({ readiness: { status, dependencies, access } }: { readiness: ReadinessReply }) {
   const { redis, postgres } = dependencies;
   return (
     <>

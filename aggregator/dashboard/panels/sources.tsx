@@ -1,13 +1,13 @@
 /** Who resends, and what was resent with another content: a publisher's bug that dropping alone would hide. */
 import { useSignal } from "@preact/signals";
-import type { DuplicateRecord } from "@sekali/contract";
+import type { DuplicateRecord, StatsReply } from "@sekali/contract";
 import { useEffect } from "preact/hooks";
 import { Code, EventRow, type ShownEvent } from "../parts/event-row.tsx";
 import { parseRecords } from "../parts/exact-json.ts";
 import { formatCount } from "../parts/format.ts";
 import { FetchedBody, Note, Panel, ScrollingTable } from "../parts/panel.tsx";
 import { ask, faultOf } from "../state/fetched.ts";
-import { conflicts, type Stats, stats } from "../state/service.ts";
+import { conflicts, stats } from "../state/service.ts";
 import { seesAllTopics } from "../state/session.ts";
 
 export function Sources() {
@@ -24,7 +24,7 @@ export function Sources() {
   );
 }
 
-function Resending({ resending: { duplicates, sources } }: { resending: Stats["resending"] }) {
+function Resending({ resending: { duplicates, sources } }: { resending: StatsReply["resending"] }) {
   if (sources.length === 0) return <Note>Nobody has resent anything.</Note>;
   return (
     <>

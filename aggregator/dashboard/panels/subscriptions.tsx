@@ -1,7 +1,8 @@
 /** Durable subscriptions: how far each is behind, and what its consumers have in their hands. */
+import type { SubscriptionReply } from "@sekali/contract";
 import { formatCount } from "../parts/format.ts";
 import { FetchedBody, Note, Panel, ScrollingTable } from "../parts/panel.tsx";
-import { type Subscription, subscriptions } from "../state/service.ts";
+import { subscriptions } from "../state/service.ts";
 
 export function Subscriptions() {
   return (
@@ -11,7 +12,7 @@ export function Subscriptions() {
   );
 }
 
-function Known({ known }: { known: readonly Subscription[] }) {
+function Known({ known }: { known: readonly SubscriptionReply[] }) {
   if (known.length === 0) return <Note>There is none.</Note>;
   return (
     <ScrollingTable label="Durable subscriptions">

@@ -1,76 +1,31 @@
 /** What the dashboard knows of the service: its replies, and whether it answers. */
 import { computed } from "@preact/signals";
-import type { DeadLetterReply, DuplicateRecord, StatsReply, TopicRecord } from "@sekali/contract";
+import type {
+  DeadLetterReply,
+  DuplicateRecord,
+  ReadinessReply,
+  StatsReply,
+  SubscriptionReply,
+  TopicRecord,
+  WorkersReply,
+} from "@sekali/contract";
 import { parseRecords } from "../parts/exact-json.ts";
 import { keepAsking } from "./fetched.ts";
 import { may } from "./session.ts";
 
-export interface StuckShard {
-  readonly shard: number;
-  readonly stuck_seconds: number;
-  readonly oldest_delivery_seconds: number | null;
-}
-
-export interface Stats extends StatsReply {
-  readonly conflicts: number;
-  readonly dead_letters_open: number;
-}
-
-export interface Readiness {
-  readonly status: string;
-  readonly roles: readonly string[];
-  readonly dependencies: {
-    readonly redis: { readonly status: string; readonly durability_warnings: readonly string[] };
-    readonly postgres: { readonly status: string };
-  };
-  readonly access: { readonly mode: string; readonly warnings: readonly string[] };
-}
-
-export interface Place {
-  readonly epoch: number;
-  readonly seq: number;
-}
-
-export interface ShardState {
-  readonly shard: number;
-  readonly position: Place;
-  readonly head: Place | null;
-  readonly queued: number | null;
-  readonly stuck: StuckShard | null;
-}
-
-export interface LoopState {
-  readonly loop: number;
-  readonly state: "idle" | "holding";
-  readonly shard: number | null;
-  readonly seconds: number;
-}
-
-export interface Workers {
-  readonly loops: readonly LoopState[];
-  readonly shards: readonly ShardState[] | null;
-}
-
-/** A durable subscription, as `GET /subscriptions` lists them. */
-export interface Subscription {
-  readonly name: string;
-  readonly topic: string;
-  /** Deliveries that were not looked at yet, whether they match or not. */
-  readonly lag: number;
-  readonly outstanding: number;
-  readonly dead: number;
-}
+export type ShardState = NonNullable<WorkersReply["shards"]>[number];
+export type LoopState = WorkersReply["loops"][number];
 
 /** Rates and the chart are as fine as this. */
 export const SAMPLE_MS = 1000;
 
-export const stats = keepAsking<Stats>("/stats", { everyMs: SAMPLE_MS });
-export const readiness = keepAsking<Readiness>("/readyz", {
+export const stats = keepAsking<StatsReply>("/stats", { everyMs: SAMPLE_MS });
+export const readiness = keepAsking<ReadinessReply>("/readyz", {
   everyMs: SAMPLE_MS,
   alsoFine: [503],
   scope: "anybody",
 });
-export const workers = keepAsking<Workers>("/workers", { everyMs: SAMPLE_MS });
+export const workers = keepAsking<WorkersReply>("/workers", { everyMs: SAMPLE_MS });
 
 /** As many as the service takes, unless it is told otherwise. */
 const TOPICS_SHOWN_MAX = 1000;
@@ -84,7 +39,7 @@ export const conflicts = keepAsking<readonly DuplicateRecord[]>("/duplicates?con
   parse: parseRecords,
 });
 
-export const subscriptions = keepAsking<readonly Subscription[]>("/subscriptions", { everyMs: 3 * SAMPLE_MS });
+export const subscriptions = keepAsking<readonly SubscriptionReply[]>("/subscriptions", { everyMs: 3 * SAMPLE_MS });
 
 export const DEAD_LETTERS_SHOWN_MAX = 50;
 /** Those that nobody has replayed or deleted, the youngest first. */
