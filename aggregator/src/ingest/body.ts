@@ -79,7 +79,5 @@ export function tooLarge(bytesMax: number): RequestError {
     name: "body-too-large",
     title: "Body too large",
     detail: `A body may have at most ${bytesMax} bytes, inflated too; send the events in several requests.`,
-    // What was not read would be taken for the next request.
-    headers: { connection: "close" },
   });
 }

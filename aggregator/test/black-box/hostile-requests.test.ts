@@ -107,17 +107,20 @@ describe("the length of a body", () => {
 });
 
 describe("a body that is too large", () => {
-  const blank = Buffer.alloc(OVERSIZE_BYTES, " ");
-  const next = Buffer.from(get("/healthz"));
-  const pieces = Array.from({ length: OVERSIZE_BYTES / 65_536 }, () => " ".repeat(65_536));
+  const next = get("/healthz");
+  // If what was not read of it were taken for requests, there would be answers to these.
+  const whole = Buffer.from(next.repeat(Math.ceil(OVERSIZE_BYTES / next.length)).slice(0, OVERSIZE_BYTES));
+  const pieces = Array.from({ length: OVERSIZE_BYTES / 65_536 }, (_, index) =>
+    whole.toString("latin1", index * 65_536, (index + 1) * 65_536),
+  );
   const persistent = (sent: string) => Buffer.from(sent.replace("connection: close\r\n", ""));
 
-  // What was not read of it must not be taken for a request. The answer itself may be lost to the reset that follows a
-  // connection closed with unread bytes (RFC 9112, section 9.6), which takes a proxy on the way.
+  // Bun reads the rest and throws it away. A connection that is closed with unread bytes may lose its answer to the
+  // reset that follows (RFC 9112, section 9.6): behind a proxy the sender got 502, and would have tried again for ever.
   test.each<[string, Uint8Array[]]>([
-    ["by its length", [persistent(head(lengthOf(OVERSIZE_BYTES))), blank, next]],
-    ["by its chunks", [persistent(head(CHUNKED)), Buffer.from(chunked(pieces)), next]],
-  ])("%s ends its connection", (_name, sent) => expectAnswers(sent, [413], { orElse: [cut] }));
+    ["by its length", [persistent(head(lengthOf(OVERSIZE_BYTES))), whole, Buffer.from(next)]],
+    ["by its chunks", [persistent(head(CHUNKED)), Buffer.from(chunked(pieces)), Buffer.from(next)]],
+  ])("%s is refused, and the next request is the next one", (_name, sent) => expectAnswers(sent, [413, 200]));
 });
 
 describe("chunks", () => {
