@@ -190,7 +190,8 @@ class Parts implements Service {
     this.#audit = new PostgresAuditStore(api);
     this.#keeper = new ShardKeeper(this.#queue, shards, config.shards, boundsOfShard(config), log);
     this.#hub.on((signal) => {
-      if (signal.kind === "moved") this.#keeper.committed(signal.shard, signal.position);
+      const held = signal.kind === "moved" ? signal.position : signal.head;
+      if (held !== undefined) this.#keeper.learn(signal.shard, held);
     });
     this.#batcher = new Batcher(this.#keeper, this.#hub, this.#metrics, tracing);
     this.#verdicts = new Verdicts(shards, this.#hub);

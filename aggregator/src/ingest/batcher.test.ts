@@ -109,7 +109,7 @@ describe("group commit", () => {
     release();
     await turn();
     expect(request.ended).toMatchObject({ lastSeq: 1 });
-    expect(signals).toEqual([{ kind: "grown", shard: 0 }]);
+    expect(signals).toEqual([{ kind: "grown", shard: 0, head: { epoch: 1, seq: 1 } }]);
   });
 });
 

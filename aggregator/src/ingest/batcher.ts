@@ -173,7 +173,7 @@ export class Batcher {
     };
     try {
       const { shard, head } = await this.#add(draft);
-      this.#hub.emit({ kind: "grown", shard });
+      this.#hub.emit({ kind: "grown", shard, head });
       this.#observer.entryAdded(draft.deliveries);
       let seq = head.seq - draft.deliveries;
       const nowMs = performance.now();

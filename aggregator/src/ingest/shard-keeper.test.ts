@@ -230,10 +230,10 @@ describe("what this process saw acknowledged", () => {
     expect(queue.adds.at(-1)?.bounds.floorSeq).toBe(5);
   });
 
-  test("or committed, by whichever process, is the floor, in the same epoch only (P4)", async () => {
-    keeper.committed(0, { epoch: 2, seq: 40 });
-    keeper.committed(0, { epoch: 2, seq: 30 });
-    keeper.committed(0, { epoch: 3, seq: 90 });
+  test("by another process, or committed by any, is the floor, in the same epoch only (P4)", async () => {
+    keeper.learn(0, { epoch: 2, seq: 40 });
+    keeper.learn(0, { epoch: 2, seq: 30 });
+    keeper.learn(0, { epoch: 3, seq: 90 });
     expect(await add()).toEqual({ outcome: "refused", reason: "floor" });
     expect(queue.adds.at(-1)?.bounds.floorSeq).toBe(40);
   });

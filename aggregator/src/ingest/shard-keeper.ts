@@ -8,9 +8,10 @@
  *   closed ──takeUp──▶ open(epoch, floor) ──link away, add refused, head below the floor──▶ closed
  *
  * Redis is sound if it belongs to this installation, is in the epoch that Postgres issued, has not been started anew
- * since, and has neither less than was committed nor less than this process has seen acknowledged. (What another
- * process has seen acknowledged, this one can't know. Were a Redis that has come back with less taken for sound, this
- * process would add in the place of what is gone, and the other one would find too small a loss, or none.) Otherwise
+ * since, and has neither less than was committed nor less than this process knows to have been acknowledged. (What
+ * another process has seen acknowledged, this one hears from its signals, which a broken link may swallow. Were a Redis
+ * that has come back with less taken for sound, this process would add in the place of what is gone, and the other one
+ * would find too small a loss, or none. So a Redis that was started anew is never sound.) Otherwise
  * the shard goes on in a new epoch, greater than any that was ever seen, with its seq continuing from the greater of
  * what survived and what is committed. A stale add or trim of an older epoch is then harmless. What this process saw
  * acknowledged and Redis no longer has is written down as lost (P4), by every process for what it saw; the claims merge
@@ -41,7 +42,7 @@ export class ShardKeeper {
   readonly #shards: readonly number[];
   /** Shards that may be added to. */
   readonly #open = new Map<number, number>();
-  /** What this process has seen acknowledged or committed; outlives the link. */
+  /** What this process has seen acknowledged or committed, or heard to be; outlives the link. */
   readonly #floors = new Map<number, Position>();
   readonly #underWay = new Map<number, Promise<void>>();
   #timer: ReturnType<typeof setInterval> | undefined;
@@ -113,10 +114,11 @@ export class ShardKeeper {
   }
 
   /**
-   * A worker, of this process or another one, has committed so far: Redis had it, and must not come back with less. A
-   * later epoch says nothing here: first what this process saw acknowledged in its own one is to be looked for.
+   * A producer was acknowledged so far, or a worker has committed so far, in this process or another one: Redis had it,
+   * and must not come back with less. A later epoch says nothing here: first what this process saw acknowledged in its
+   * own one is to be looked for.
    */
-  committed(shard: number, position: Position): void {
+  learn(shard: number, position: Position): void {
     if (this.#floors.get(shard)?.epoch === position.epoch) this.#raiseFloor(shard, position);
   }
 

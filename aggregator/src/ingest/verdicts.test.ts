@@ -67,7 +67,7 @@ describe("the wait for a verdict ends", () => {
   ])("not with %s", async (_name, position, shard) => {
     const asked = ask();
     moved(position, shard);
-    hub.emit({ kind: "grown", shard: 3 });
+    hub.emit({ kind: "grown", shard: 3, head: undefined });
     await settled();
     expect(asked.ended).toBe("waiting");
   });

@@ -196,9 +196,10 @@ export class RedisQueue implements Queue {
   #parseSignal(message: string): Signal | undefined {
     const [kind, shardText, from, epoch, seq] = message.split(" ");
     const shard = Number(shardText);
+    const place = seq === undefined ? undefined : { epoch: Number(epoch), seq: Number(seq) };
     if (from === this.#self || !Number.isSafeInteger(shard)) return undefined;
-    if (kind === "grown") return { kind, shard };
-    if (kind === "moved") return { kind, shard, position: { epoch: Number(epoch), seq: Number(seq) } };
+    if (kind === "grown") return { kind, shard, head: place };
+    if (kind === "moved" && place !== undefined) return { kind, shard, position: place };
     return undefined;
   }
 }

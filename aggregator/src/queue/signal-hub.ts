@@ -7,8 +7,8 @@
 import type { Position } from "./port.ts";
 
 export type Signal =
-  /** Entries were added. */
-  | { readonly kind: "grown"; readonly shard: number }
+  /** Entries were added, and this is the head since. Older versions don't say the head. */
+  | { readonly kind: "grown"; readonly shard: number; readonly head: Position | undefined }
   /** A worker has committed up to this position. */
   | { readonly kind: "moved"; readonly shard: number; readonly position: Position };
 

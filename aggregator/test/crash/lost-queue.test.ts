@@ -206,21 +206,43 @@ test("an older AOF restored behind the position: numbers go on above it, and not
   expect((await recount(stack.sql)).faults).toEqual([]);
 });
 
+/** Keeps a shard's keys as they are, behind open connections. @returns what puts them back, in one step. */
+async function keepAside(shard: number): Promise<() => Promise<void>> {
+  const { head, stream } = shardKeys(stack.name, shard);
+  const copy = async (...keys: string[]) => {
+    const script = "redis.call('COPY', KEYS[1], KEYS[3], 'REPLACE') redis.call('COPY', KEYS[2], KEYS[4], 'REPLACE')";
+    await stack.redisCommand("EVAL", script, "4", ...keys);
+  };
+  await copy(head, stream, `${head}:then`, `${stream}:then`);
+  return () => copy(`${head}:then`, `${stream}:then`, head, stream);
+}
+
 test("Redis goes back behind an open connection: the next add is not taken below the position (P4)", async () => {
   stack = await openStack({ env: { SHARDS: "1" } });
   await stack.start();
-  const { head, stream } = shardKeys(stack.name, 0);
-  const copy = (from: string, to: string) => `redis.call('COPY', ${from}, ${to}, 'REPLACE')`;
   const [before, between, after] = [makeEvents(30), makeEvents(60), makeEvents(45)];
   await stack.publisher.publishStored(before);
-  const keys = [head, stream, `${head}:then`, `${stream}:then`];
-  const keep = `${copy("KEYS[1]", "KEYS[3]")} ${copy("KEYS[2]", "KEYS[4]")}`;
-  await stack.redisCommand("EVAL", keep, "4", ...keys);
+  const goBackNow = await keepAside(0);
   await stack.publisher.publishStored(between);
-  const goBackNow = `${copy("KEYS[3]", "KEYS[1]")} ${copy("KEYS[4]", "KEYS[2]")}`;
-  await stack.redisCommand("EVAL", goBackNow, "4", ...keys);
+  await goBackNow();
   await stack.publisher.publish(after);
   await expectLoss(0, [...before, ...between, ...after]);
+});
+
+test("Redis goes back behind open connections, and who has lost nothing adds first: all is counted (P4)", async () => {
+  stack = await openStack({ env: { SHARDS: "1" } });
+  const [loser, other] = await Promise.all([stack.start({ ROLES: "api" }), stack.start({ ROLES: "api" })]);
+  const [one, two] = [loser, other].map(({ url }) => new Publisher(() => url, stack.ledger));
+  const [kept, lost, after] = [makeEvents(20), makeEvents(40), makeEvents(25)];
+  await one?.publish(kept);
+  const goBackNow = await keepAside(0);
+  await one?.publish(lost);
+  await goBackNow();
+  // Nobody has committed anything: that there was more, it can have heard from the other one only.
+  await two?.publish(after);
+  await one?.publish(makeEvents(5));
+  await stack.start({ ROLES: "worker" });
+  await expectLoss(40, [...kept, ...after]);
 });
 
 test("Redis comes back with less, and who has lost nothing is back first: all of the loss is counted (P4)", async () => {
@@ -247,16 +269,12 @@ test("Redis goes back behind the open connection of one who has added nothing: i
   stack = await openStack({ env: { SHARDS: "1" } });
   const busy = await stack.start();
   const idle = await stack.start({ ROLES: "api" });
-  const { head, stream } = shardKeys(stack.name, 0);
-  const copy = (from: string, to: string) => `redis.call('COPY', ${from}, ${to}, 'REPLACE')`;
   const [one, two] = [busy, idle].map(({ url }) => new Publisher(() => url, stack.ledger));
   await one?.publishStored(makeEvents(30));
-  const keys = [head, stream, `${head}:then`, `${stream}:then`];
-  await stack.redisCommand("EVAL", `${copy("KEYS[1]", "KEYS[3]")} ${copy("KEYS[2]", "KEYS[4]")}`, "4", ...keys);
+  const goBackNow = await keepAside(0);
   await one?.publishStored(makeEvents(60));
   await busy.kill();
-  const goBackNow = `${copy("KEYS[3]", "KEYS[1]")} ${copy("KEYS[4]", "KEYS[2]")}`;
-  await stack.redisCommand("EVAL", goBackNow, "4", ...keys);
+  await goBackNow();
   const after = makeEvents(45);
   await two?.publish(after);
   await stack.start({ ROLES: "worker" });

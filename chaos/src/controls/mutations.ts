@@ -212,7 +212,7 @@ export const MUTATIONS: readonly Mutation[] = [
         "return true || isAfter(floor ?? head, head);",
       ),
     ],
-    evidence: { faults: ["ids-below-position", "older-aof"], injections: 8 },
+    evidence: { faults: ["ids-below-position"], injections: 20 },
   },
   {
     name: "no-deadline",

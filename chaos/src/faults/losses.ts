@@ -73,7 +73,10 @@ export const olderFile: Fault = {
   },
 };
 
-/** Both keys of a shard are kept aside, and put back later: the head is then below the position. */
+/**
+ * Both keys of a shard are kept aside, and put back later: the head is then below the position. Where the backlog began
+ * before they were kept, it is below what was acknowledged, but not below the position, and only who saw that can tell.
+ */
 export const idsBelow: Fault = {
   ...common,
   name: "ids-below-position",
@@ -81,15 +84,22 @@ export const idsBelow: Fault = {
   async inject(world, draw) {
     const keys = Array.from({ length: SHARDS }, (_, shard) => shardKeys(world.name, shard));
     const pairs = keys.flatMap(({ head, stream }) => [head, stream].map((key) => [key, `${key}:then`] as const));
-    await copyKeys(world, pairs);
-    await world.clients.acknowledged(draw.integer(1, 200));
-    await Bun.sleep(draw.random() * BETWEEN_MS_MAX);
-    await withBacklog(world, draw, () =>
+    const keepAside = async () => {
+      await copyKeys(world, pairs);
+      await world.clients.acknowledged(draw.integer(1, 200));
+      await Bun.sleep(draw.random() * BETWEEN_MS_MAX);
+    };
+    const putBack = () =>
       copyKeys(
         world,
         pairs.map(([key, then]) => [then, key] as const),
-      ),
-    );
+      );
+    const isAllBehind = draw.random() < BACKLOG_SHARE;
+    if (isAllBehind) await keepAside();
+    await withBacklog(world, draw, async () => {
+      if (!isAllBehind) await keepAside();
+      await putBack();
+    });
   },
 };
 

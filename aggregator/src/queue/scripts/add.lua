@@ -27,5 +27,5 @@ if ARGV[12] then
 end
 redis.call('XADD', KEYS[2], ARGV[2] .. '-' .. whole(seq), unpack(fields))
 redis.call('HSET', KEYS[1], 'seq', whole(seq), 'bytes_in', whole(bytes_in))
-redis.call('PUBLISH', ARGV[7], ARGV[8])
+redis.call('PUBLISH', ARGV[7], ARGV[8] .. ' ' .. ARGV[2] .. ' ' .. whole(seq))
 return {'added', whole(seq)}
