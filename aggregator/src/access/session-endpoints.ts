@@ -4,6 +4,7 @@ import { Type } from "@sinclair/typebox";
 import { BODY_PROBLEMS } from "../ingest/body.ts";
 import type { ReplyHeader } from "../openapi/operation.ts";
 import { type Problem, STORE_AWAY, TOO_SLOW } from "../problem.ts";
+import { NO_PARAMETERS, QUERY_REFUSED } from "../query/parameters.ts";
 import type { Endpoint } from "../route.ts";
 import { MALFORMED, unfitting } from "../subscribe/json-body.ts";
 import { UNKNOWN_KEY } from "./gate.ts";
@@ -40,6 +41,7 @@ export const SHOW_SESSION = {
     id: "showSession",
     tag: "Watch",
     summary: "Say whether keys are asked for, and who the browser is signed in as",
+    query: NO_PARAMETERS,
     replies: {
       200: {
         description: "Also where there is no session.",
@@ -54,7 +56,7 @@ export const SHOW_SESSION = {
         },
       },
     },
-    problems: [STORE_AWAY, TOO_SLOW],
+    problems: [QUERY_REFUSED, STORE_AWAY, TOO_SLOW],
   },
 } as const satisfies Endpoint;
 
@@ -69,6 +71,7 @@ export const SIGN_IN = {
     description:
       "For the dashboard, which must not put a key into a URL. The session is good for what the key is good for, and " +
       "ends with it. Other clients send their key with each request.",
+    query: NO_PARAMETERS,
     body: {
       isRequired: true,
       content: { "application/json": { schema: SessionBodySchema, examples: { key: { key: "sekali_…" } } } },
@@ -84,6 +87,7 @@ export const SIGN_IN = {
       NOTHING_TO_SIGN_IN_TO,
       UNKNOWN_KEY,
       FOREIGN_PAGE,
+      QUERY_REFUSED,
       MALFORMED,
       unfitting([{ pointer: "/key", detail: "Expected required property" }]),
       ...BODY_PROBLEMS,
@@ -101,7 +105,8 @@ export const SIGN_OUT = {
     id: "signOut",
     tag: "Watch",
     summary: "Sign out",
+    query: NO_PARAMETERS,
     replies: { 204: { description: "The browser has forgotten the session.", headers: SET_COOKIE } },
-    problems: [NOTHING_TO_SIGN_IN_TO, FOREIGN_PAGE],
+    problems: [NOTHING_TO_SIGN_IN_TO, FOREIGN_PAGE, QUERY_REFUSED],
   },
 } as const satisfies Endpoint;

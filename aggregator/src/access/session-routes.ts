@@ -4,6 +4,7 @@
  */
 import { type Session, type SessionBody, SessionBodySchema, type SessionReply } from "@sekali/contract";
 import { RequestError } from "../problem.ts";
+import { NO_PARAMETERS, readParameters } from "../query/parameters.ts";
 import type { Route } from "../route.ts";
 import { readJson } from "../subscribe/json-body.ts";
 import { type KeyGate, UNKNOWN_KEY } from "./gate.ts";
@@ -28,6 +29,7 @@ export class SessionRoutes {
   }
 
   async #show(request: Request): Promise<Response> {
+    readParameters(request, NO_PARAMETERS);
     const found = await this.#gate?.sessionOf(request);
     const reply: SessionReply = {
       access: this.#gate === undefined ? "open" : "keys",
@@ -37,6 +39,7 @@ export class SessionRoutes {
   }
 
   async #signIn(request: Request): Promise<Response> {
+    readParameters(request, NO_PARAMETERS);
     const { gate, signer } = this.#asking();
     requireOwnPage(request, false);
     const { key: text } = await readJson<SessionBody>(request, SessionBodySchema);
@@ -50,6 +53,7 @@ export class SessionRoutes {
 
   /** Nothing is kept of a session here, so there is nothing to end but the browser's copy. */
   #signOut(request: Request): Response {
+    readParameters(request, NO_PARAMETERS);
     this.#asking();
     requireOwnPage(request, false);
     const cookie = writeSessionCookie("", 0, isEncrypted(request));

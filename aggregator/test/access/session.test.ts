@@ -63,6 +63,9 @@ test("what is no key signs nobody in, and no cookie of one's own making is good"
     const reply = await signIn(wrong);
     expect([reply.status, reply.headers.get("set-cookie")]).toEqual([401, null]);
   }
+  // A key in a query is refused as what nobody knows, a good one too.
+  const inQuery = `${url}/session?key=${await keys.make()}`;
+  for (const method of ["GET", "POST"]) expect((await request(inQuery, { method, headers: OWN })).status).toBe(422);
   const cookie = await cookieOf(await keys.make());
   const [id, expiry, signature] = cookie.split("=")[1]?.split(".") ?? [];
   for (const forged of [
