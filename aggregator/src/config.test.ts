@@ -1,4 +1,6 @@
 import { describe, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { ConfigError, type Environment, readConfig, VARIABLES } from "./config.ts";
 
 const noFile = (path: string): string => {
@@ -196,5 +198,26 @@ describe("the queue's bounds leave room for one request in each shard", () => {
     expect(message).toStartWith(
       "QUEUE_BYTES_MAX is 8191; with 4 shards and BODY_BYTES_MAX 2048 it takes at least 8192",
     );
+  });
+});
+
+describe("the list of variables", () => {
+  const repositoryFile = (name: string) => readFileSync(join(import.meta.dir, "../..", name), "utf8");
+  const names = VARIABLES.map(([name]) => name);
+
+  test("is the README's", () => {
+    const table = repositoryFile("README.md")
+      .split("\n")
+      .filter((line) => line.startsWith("| `"))
+      .join("\n");
+    expect(names.filter((name) => !table.includes(`\`${name}\``))).toEqual([]);
+  });
+
+  test("reaches the aggregator in compose.yaml, but for what that file decides by itself", () => {
+    // Links inside of it are no business of an operator's, and a proxy in front of it speaks TLS.
+    const decided = /^(DATABASE|BROKER)_(CA|CERT|KEY|SCHEMA)$|^TLS_|^(KEY_PREFIX|HOST|PORT|ROLES|STARTUP_TIMEOUT_S)$/;
+    const compose = repositoryFile("compose.yaml");
+    const missing = names.filter((name) => !new RegExp(`^ +${name}(_FILE)?:`, "m").test(compose));
+    expect(missing.filter((name) => !decided.test(name))).toEqual([]);
   });
 });
