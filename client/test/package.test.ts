@@ -5,7 +5,7 @@ import { useBackingServers } from "@sekali/aggregator/harness/backing-servers";
 import { openBrowser, visit } from "@sekali/aggregator/harness/browser";
 import { openStack, type Stack } from "@sekali/aggregator/harness/stack";
 import { drained } from "@sekali/aggregator/harness/stats-watch";
-import { type Installed, installPackage, nodeProgram } from "./package.ts";
+import { type Installed, installPackage, NODE } from "./package.ts";
 
 useBackingServers();
 
@@ -50,16 +50,16 @@ const FOLLOWING = `
 `;
 
 test.each([
-  ["Node", () => [nodeProgram()]],
-  ["Bun", () => [process.execPath]],
+  ["Node", [NODE]],
+  ["Bun", [process.execPath]],
 ] as const)("%s imports it, publishes, follows, consumes, and ends by itself after that", async (name, program) => {
   const topic = `package.${name}`;
-  const said = await installed.run(program(), "publish.mjs", PUBLISHING, url, topic);
+  const said = await installed.run(program, "publish.mjs", PUBLISHING, url, topic);
   expect(JSON.parse(said)).toEqual({ stored: 1000, undelivered: [] });
   await drained(() => url, 10_000);
   const rows = await stack.sql<{ stored: number }[]>`SELECT count(*)::int AS stored FROM events WHERE topic = ${topic}`;
   expect(rows[0]?.stored).toBe(1000);
-  const seen = await installed.run(program(), "follow.mjs", FOLLOWING, url, topic);
+  const seen = await installed.run(program, "follow.mjs", FOLLOWING, url, topic);
   expect(JSON.parse(seen)).toEqual({ followed: 1000, consumed: 1000 });
 });
 

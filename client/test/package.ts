@@ -33,9 +33,5 @@ export async function installPackage(): Promise<Installed> {
   };
 }
 
-/** @throws where there is none: the package must be tried where it is used */
-export function nodeProgram(): string {
-  const node = Bun.which("node");
-  if (node === null) throw new Error("no Node on the path: these tests need 20 or later");
-  return node;
-}
+/** Node 20 or later: the one on the path, or one that is installed for the tests. */
+export const NODE = join(HOME, "..", "make", "node");

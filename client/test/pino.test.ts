@@ -7,7 +7,7 @@ import { useBackingServers } from "@sekali/aggregator/harness/backing-servers";
 import { eventually, within } from "@sekali/aggregator/harness/eventually";
 import { openStack, type Stack } from "@sekali/aggregator/harness/stack";
 import { drained } from "@sekali/aggregator/harness/stats-watch";
-import { type Installed, installPackage, nodeProgram } from "./package.ts";
+import { type Installed, installPackage, NODE } from "./package.ts";
 
 useBackingServers();
 
@@ -68,20 +68,20 @@ async function storedNumbers(): Promise<{ stored: number; numbers: number; topic
 }
 
 describe.each([
-  ["Node", () => [nodeProgram()]],
-  ["Bun", () => [process.execPath]],
+  ["Node", [NODE]],
+  ["Bun", [process.execPath]],
 ] as const)("in %s", (_, program) => {
   beforeAll(async () => await writeFile(join(installed.folder, "log.mjs"), LOGGING));
 
   test.each([["by itself"], ["exit"]])("a process that ends (%s) has everything delivered", async (end) => {
-    const { code, stderr } = await start(program(), {}, 500, end).ended;
+    const { code, stderr } = await start(program, {}, 500, end).ended;
     expect({ code, stderr }).toEqual({ code: end === "exit" ? 7 : 0, stderr: "" });
     await drained(() => aggregator.url, 10_000);
     expect(await storedNumbers()).toEqual({ stored: 500, numbers: 500, topics: 2 });
   });
 
   test("each record is stored once, though the service is killed in between", async () => {
-    const running = start(program(), { batch: { eventsMax: 10 }, retry: { delayMsMax: 100 } }, 2000);
+    const running = start(program, { batch: { eventsMax: 10 }, retry: { delayMsMax: 100 } }, 2000);
     await eventually(async () => expect((await storedNumbers()).stored).toBeGreaterThan(100));
     await aggregator.kill();
     const second = await AggregatorProcess.spawn(stack.environment(), { port: aggregator.port });
@@ -96,11 +96,7 @@ describe.each([
   test("a service that is away costs records, which are counted, and neither time nor an error", async () => {
     await aggregator.kill();
     const options = { buffer: { eventsMax: 50 }, closeTimeoutMs: 300 };
-    const { code, stdout, stderr } = await within(
-      start(program(), options, 500).ended,
-      20_000,
-      "the end of the process",
-    );
+    const { code, stdout, stderr } = await within(start(program, options, 500).ended, 20_000, "the end of the process");
     expect(code).toBe(0);
     expect(stdout).toContain("logged");
     const dropped = [...stderr.matchAll(/sekali: (\d+) log records were not delivered/g)].map(([, n]) => Number(n));
