@@ -38,7 +38,7 @@ describe("the counts", () => {
     const { page } = seen;
     await expectConnection(page, "live");
     expect(await shown(page, "received")).toBe(0);
-    expect(await page.getByText("No topic yet").isVisible()).toBe(true);
+    await page.getByText("No topic yet").waitFor();
 
     const load = new Load(stack.publisher, ["load.a", "load.b"]);
     await load.acknowledges(300);
