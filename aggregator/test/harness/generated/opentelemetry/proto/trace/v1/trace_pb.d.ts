@@ -4,8 +4,8 @@
 
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
-import type { Resource } from "../../resource/v1/resource_pb.js";
-import type { InstrumentationScope, KeyValue } from "../../common/v1/common_pb.js";
+import type { Resource } from "../../../../../../../src/ingest/otlp/generated/opentelemetry/proto/resource/v1/resource_pb.js";
+import type { InstrumentationScope, KeyValue } from "../../../../../../../src/ingest/otlp/generated/opentelemetry/proto/common/v1/common_pb.js";
 
 /**
  * Describes the file opentelemetry/proto/trace/v1/trace.proto.

@@ -3,8 +3,8 @@
 /* eslint-disable */
 
 import { enumDesc, fileDesc, messageDesc, tsEnum } from "@bufbuild/protobuf/codegenv2";
-import { file_opentelemetry_proto_common_v1_common } from "../../common/v1/common_pb.js";
-import { file_opentelemetry_proto_resource_v1_resource } from "../../resource/v1/resource_pb.js";
+import { file_opentelemetry_proto_common_v1_common } from "../../../../../../../src/ingest/otlp/generated/opentelemetry/proto/common/v1/common_pb.js";
+import { file_opentelemetry_proto_resource_v1_resource } from "../../../../../../../src/ingest/otlp/generated/opentelemetry/proto/resource/v1/resource_pb.js";
 
 /**
  * Describes the file opentelemetry/proto/trace/v1/trace.proto.
