@@ -17,9 +17,7 @@ export interface KeyQuota {
   readonly burst: number;
 }
 
-/** A key that is neither revoked nor expired, as serving needs it. */
-export interface LiveKey {
-  readonly id: number;
+export interface KeyDefinition {
   readonly name: string;
   /** SHA-256 of the key's text, in hexadecimal digits. */
   readonly digest: string;
@@ -27,8 +25,13 @@ export interface LiveKey {
   /** Patterns without fault. */
   readonly topics: readonly string[];
   readonly quota: KeyQuota | undefined;
-  /** From the moment of reading, by the store's clock; undefined: never. */
+  /** From the moment of making or of reading, by the store's clock; undefined: never. */
   readonly expiresInMs: number | undefined;
+}
+
+/** A key that is neither revoked nor expired, as serving needs it. */
+export interface LiveKey extends KeyDefinition {
+  readonly id: number;
 }
 
 export interface KeyReader {
@@ -37,15 +40,6 @@ export interface KeyReader {
   sessionSecret(): Promise<Uint8Array>;
   /** Notes that keys were used now; of several processes that note the same within a minute, one writes. */
   noteUse(ids: readonly number[]): Promise<void>;
-}
-
-export interface KeyDefinition {
-  readonly name: string;
-  readonly digest: string;
-  readonly scopes: readonly KeyScope[];
-  readonly topics: readonly string[];
-  readonly quota: KeyQuota | undefined;
-  readonly expiresInMs: number | undefined;
 }
 
 /** All times are RFC 3339. */

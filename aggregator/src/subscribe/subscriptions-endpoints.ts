@@ -213,10 +213,18 @@ export const NEXT_EVENTS = {
   },
 } as const satisfies Endpoint;
 
-const ACK_BODY = {
-  isRequired: true,
-  content: { "application/json": { schema: AckBodySchema, examples: { one: { ack_ids: ["3-4711-1"] } } } },
+/** What acknowledging events and giving them back have in common. */
+const ANSWER = {
+  path: PATH,
+  query: NO_PARAMETERS,
+  body: {
+    isRequired: true,
+    content: { "application/json": { schema: AckBodySchema, examples: { one: { ack_ids: ["3-4711-1"] } } } },
+  },
+  problems: [...NAMED_PROBLEMS, ...JSON_PROBLEMS],
 } as const;
+
+const ANSWERED = "How many were in the caller's hands, and which were not.";
 
 export const ACKNOWLEDGE_EVENTS = {
   method: "POST",
@@ -226,18 +234,15 @@ export const ACKNOWLEDGE_EVENTS = {
     id: "acknowledgeEvents",
     tag: "Share the work",
     summary: "Acknowledge events: they are dealt with",
-    path: PATH,
-    query: NO_PARAMETERS,
-    body: ACK_BODY,
+    ...ANSWER,
     replies: {
       200: {
-        description: "How many were in the caller's hands, and which were not.",
+        description: ANSWERED,
         content: {
           "application/json": { schema: AckReplySchema, examples: { done: { acknowledged: 1, stale: [] } } },
         },
       },
     },
-    problems: [...NAMED_PROBLEMS, ...JSON_PROBLEMS],
   },
 } as const satisfies Endpoint;
 
@@ -249,18 +254,15 @@ export const RETURN_EVENTS = {
     id: "returnEvents",
     tag: "Share the work",
     summary: "Give events back, to be handed out again at once",
-    path: PATH,
-    query: NO_PARAMETERS,
-    body: ACK_BODY,
+    ...ANSWER,
     replies: {
       200: {
-        description: "How many were in the caller's hands, and which were not.",
+        description: ANSWERED,
         content: {
           "application/json": { schema: NackReplySchema, examples: { late: { returned: 0, stale: ["3-4711-1"] } } },
         },
       },
     },
-    problems: [...NAMED_PROBLEMS, ...JSON_PROBLEMS],
   },
 } as const satisfies Endpoint;
 
