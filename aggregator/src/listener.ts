@@ -39,6 +39,11 @@ export class Listener {
     return this.#current.url;
   }
 
+  /** What new connections are shown, in PEM; undefined: plain text. */
+  get certificate(): string | undefined {
+    return this.#place.tls?.certificate;
+  }
+
   get pendingRequests(): number {
     return this.#servers.reduce((total, server) => total + server.pendingRequests, 0);
   }

@@ -21,6 +21,7 @@ import { TopicRegistry } from "./ingest/topic-registry.ts";
 import { Verdicts } from "./ingest/verdicts.ts";
 import { Listener } from "./listener.ts";
 import { OpenApiRoute } from "./openapi/openapi-route.ts";
+import { CertificateWatch } from "./ops/certificate-watch.ts";
 import { HealthRoutes } from "./ops/health-routes.ts";
 import type { Logger } from "./ops/log.ts";
 import { Metrics } from "./ops/metrics.ts";
@@ -167,6 +168,7 @@ class Parts implements Service {
   readonly #admission = new Admission();
   readonly #metrics = new Metrics();
   readonly #tracing: Tracing | undefined;
+  readonly #certificates: CertificateWatch;
   readonly #http: Listener;
   #stopping: Promise<void> | undefined;
 
@@ -218,6 +220,14 @@ class Parts implements Service {
       stuck: () => this.#pool.stuck,
       access: this.#access.state,
     });
+    this.#certificates = new CertificateWatch(
+      () => ({
+        https: this.#http.certificate,
+        database: config.databaseTls?.identity?.certificate,
+        broker: config.brokerTls?.identity?.certificate,
+      }),
+      log,
+    );
     this.routes = this.#routes();
     const app = createServer(this.routes, this.#access.gate, log, this.#metrics, tracing);
     this.#http = new Listener({ host: config.host, port: config.port, tls: config.httpTls }, app.fetch);
@@ -241,11 +251,14 @@ class Parts implements Service {
     }
     await this.#access.start();
     this.#http.start();
+    this.#certificates.start();
     this.#log.info({ url: this.url.href, roles: [...roles], workers, shards }, "Ready");
   }
 
   renewCertificate(tls: Identity): boolean {
-    return this.#http.renew(tls);
+    const isRenewed = this.#http.renew(tls);
+    if (isRenewed) this.#certificates.look();
+    return isRenewed;
   }
 
   #routes(): readonly Route[] {
@@ -295,6 +308,7 @@ class Parts implements Service {
       admission: this.#admission,
       followers: this.#followers,
       subscriptions: this.#subscriptions,
+      certificates: this.#certificates,
       requests: () => this.#http.pendingRequests,
     });
     registerProcessMetrics(registry);
@@ -320,6 +334,7 @@ class Parts implements Service {
     this.#keeper.stop();
     this.#topics.stop();
     this.#partitions.stop();
+    this.#certificates.stop();
     await this.#access.stop();
     await Promise.all(this.#databases.map((connections) => connections.close(CLOSE_S_MAX)));
     this.#link.close();

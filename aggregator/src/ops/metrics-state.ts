@@ -16,6 +16,7 @@ export interface StateParts {
   readonly admission: { readonly places: readonly Place[] };
   readonly followers: { readonly count: number };
   readonly subscriptions: { readonly waiting: number };
+  readonly certificates: { readonly expiries: readonly (readonly [use: string, expiresAtMs: number])[] };
   /** Requests that are not answered yet, streams included. */
   readonly requests: () => number;
 }
@@ -32,6 +33,12 @@ type Labelled = readonly (readonly [labels: Readonly<Record<string, string>>, va
 export function registerStateMetrics(registry: Registry, parts: StateParts): void {
   const gauges = new Gauges(registry);
   gauges.one("sekali_build_info", "1, labelled with this process's version.", ["version"], () => [[{ version }, 1]]);
+  gauges.one(
+    "sekali_certificate_expiry_timestamp_seconds",
+    "When a certificate that this process shows expires, in seconds since the Unix epoch.",
+    ["certificate"],
+    () => parts.certificates.expiries.map(([certificate, atMs]) => [{ certificate }, atMs / 1000]),
+  );
   registerWaysIn(gauges, parts);
   registerWorkers(gauges, parts);
   registerReaders(gauges, parts);

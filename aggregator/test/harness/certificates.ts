@@ -7,6 +7,8 @@ import { join } from "node:path";
 import { generate } from "selfsigned";
 
 const DAY_MS = 86_400_000;
+/** Longer than anything that it signs. */
+const AUTHORITY_DAYS = 100;
 
 /** PEM texts. */
 export interface Certificate {
@@ -17,8 +19,8 @@ export interface Certificate {
 export interface Subject {
   /** Whom it names: DNS names, or addresses. Without any: this machine's loopback. */
   readonly names?: readonly string[];
-  /** Whether its time is over. */
-  readonly expired?: boolean;
+  /** How many days are left; negative where its time is over. */
+  readonly days?: number;
 }
 
 export class Authority {
@@ -31,7 +33,7 @@ export class Authority {
   static async make(name = "Sekali's tests"): Promise<Authority> {
     const { cert, private: key } = await generate([{ name: "commonName", value: name }], {
       ...KIND,
-      ...lifetime(false),
+      ...lifetime(AUTHORITY_DAYS),
       extensions: [
         { name: "basicConstraints", cA: true, critical: true },
         { name: "keyUsage", keyCertSign: true, cRLSign: true, critical: true },
@@ -45,10 +47,10 @@ export class Authority {
     return this.#own.certificate;
   }
 
-  async sign({ names = ["localhost", "127.0.0.1"], expired = false }: Subject = {}): Promise<Certificate> {
+  async sign({ names = ["localhost", "127.0.0.1"], days = 30 }: Subject = {}): Promise<Certificate> {
     const { cert, private: key } = await generate([{ name: "commonName", value: names[0] ?? "" }], {
       ...KIND,
-      ...lifetime(expired),
+      ...lifetime(days),
       ca: { cert: this.#own.certificate, key: this.#own.key },
       extensions: [
         { name: "basicConstraints", cA: false },
@@ -89,10 +91,9 @@ export function writeCertificate({ certificate, key }: Certificate, ownerOf?: st
   return files;
 }
 
-function lifetime(expired: boolean): { notBeforeDate: Date; notAfterDate: Date } {
+function lifetime(days: number): { notBeforeDate: Date; notAfterDate: Date } {
   const now = Date.now();
-  const end = expired ? now - DAY_MS : now + 10 * DAY_MS;
-  return { notBeforeDate: new Date(now - 10 * DAY_MS), notAfterDate: new Date(end) };
+  return { notBeforeDate: new Date(now - 10 * DAY_MS), notAfterDate: new Date(now + days * DAY_MS) };
 }
 
 function isAddress(name: string): boolean {

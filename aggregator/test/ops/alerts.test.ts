@@ -132,6 +132,22 @@ const TROUBLE: Readonly<Record<string, Case>> = {
     labels: OF_A,
     summary: "a is late by 500ms: its processor is not enough.",
   },
+  SekaliCertificateExpires: {
+    series: {
+      [`sekali_certificate_expiry_timestamp_seconds{${A},certificate="https"}`]: `${10 * 86_400}x30`,
+      [`sekali_certificate_expiry_timestamp_seconds{${B},certificate="https"}`]: `${60 * 86_400}x30`,
+    },
+    labels: { ...OF_A, certificate: "https" },
+    summary: "The https certificate of a expires in 9d 23h 40m 0s.",
+  },
+  SekaliCertificateExpiresSoon: {
+    series: {
+      [`sekali_certificate_expiry_timestamp_seconds{${A},certificate="database"}`]: `${2 * 86_400}x30`,
+      [`sekali_certificate_expiry_timestamp_seconds{${A},certificate="broker"}`]: `${10 * 86_400}x30`,
+    },
+    labels: { ...OF_A, certificate: "database" },
+    summary: "The database certificate of a expires in 1d 23h 40m 0s.",
+  },
 };
 
 /** Half an hour in which nothing is wrong, although much happens. */
@@ -157,6 +173,7 @@ const WELL: Series = {
   [`process_open_fds{${A}}`]: "70x30",
   [`process_max_fds{${A}}`]: "100x30",
   [`nodejs_eventloop_lag_p99_seconds{${A}}`]: "0.1x30",
+  [`sekali_certificate_expiry_timestamp_seconds{${A},certificate="https"}`]: `${15 * 86_400}x30`,
 };
 
 const inputOf = (series: Series) => Object.entries(series).map(([name, values]) => ({ series: name, values }));

@@ -1,6 +1,6 @@
 /**
  * The dashboard and the alert rules beside a running installation: they ask for what there is, and a real Prometheus
- * that scrapes it, with a key, has an answer for each panel.
+ * that scrapes it, with a key and over HTTPS, has an answer for each panel.
  */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ask, keysOf } from "../access/keys.ts";
 import { useBackingServers } from "../harness/backing-servers.ts";
+import { Authority, type CertificateFiles, writeCertificate } from "../harness/certificates.ts";
 import { eventually } from "../harness/eventually.ts";
 import { Load } from "../harness/load.ts";
 import { Exposition } from "../harness/metrics.ts";
@@ -25,6 +26,7 @@ import {
 } from "../harness/watching.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "sekali-dashboard-"));
+let files: CertificateFiles | undefined;
 let stack: Stack;
 let load: Load;
 let dashboard: Dashboard;
@@ -40,6 +42,7 @@ afterAll(async () => {
   await prometheus?.[Symbol.asyncDispose]();
   await stack?.[Symbol.asyncDispose]();
   rmSync(folder, { recursive: true, force: true });
+  if (files !== undefined) rmSync(files.folder, { recursive: true, force: true });
 });
 
 useBackingServers();
@@ -47,24 +50,37 @@ useBackingServers();
 beforeAll(async () => {
   stack = await openStack();
   dashboard = await readDashboard();
-  const guarded = await stack.start({ ACCESS: "keys" });
+  const authority = await Authority.make();
+  files = writeCertificate(await authority.sign());
+  const guarded = await stack.start({
+    ACCESS: "keys",
+    TLS_CERT_FILE: files.certificate,
+    TLS_KEY_FILE: files.key,
+  });
   await using keys = keysOf(stack);
   const key = await keys.make({ scopes: ["read"] });
   await stack.start();
   load = new Load(stack.publisher);
   await load.acknowledges(200);
   exposition = new Exposition(await (await ask(key, `${guarded.url}/metrics`)).text());
-  prometheus = await Prometheus.start(await configure(key));
+  prometheus = await Prometheus.start(await configure(key, authority.certificate));
 });
 
 /** The configuration of `ops/` for this stack: its addresses, its key, and scrapes as often as a test needs them. */
-async function configure(key: string): Promise<string> {
+async function configure(key: string, authority: string): Promise<string> {
   const keyFile = join(folder, "sekali.key");
   writeFileSync(keyFile, key);
-  const addresses = stack.aggregators.map(({ url }) => `"${new URL(url).host}"`).join(", ");
+  const authorityFile = join(folder, "authority.pem");
+  writeFileSync(authorityFile, authority);
+  // One of them over HTTPS, the other in plain text; Prometheus reads the scheme from this label.
+  const targets = stack.aggregators.map(({ url }) => {
+    const { host, protocol } = new URL(url);
+    return `      - { targets: ["${host}"], labels: { __scheme__: "${protocol.slice(0, -1)}" } }`;
+  });
   let text = await Bun.file(CONFIG_FILE).text();
   const edits = [
-    ['"127.0.0.1:8080"', addresses],
+    ['      - targets: ["127.0.0.1:8080"]', targets.join("\n")],
+    ["# tls_config: { ca_file: /etc/prometheus/authority.pem }", `tls_config: { ca_file: ${authorityFile} }`],
     ["scrape_interval: 15s", "scrape_interval: 1s"],
     [
       "# authorization: { credentials_file: /etc/prometheus/sekali.key }",

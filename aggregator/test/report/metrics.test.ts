@@ -1,7 +1,9 @@
 /** `GET /metrics`: the same numbers as `/stats`, names by the conventions, and an answer whatever is away. */
 import { afterEach, describe, expect, test } from "bun:test";
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { useBackingServers } from "../harness/backing-servers.ts";
+import { Authority, writeCertificate } from "../harness/certificates.ts";
 import { batchesOf, makeEvent, makeEvents } from "../harness/event-factory.ts";
 import { eventually } from "../harness/eventually.ts";
 import { post, request } from "../harness/http-client.ts";
@@ -189,7 +191,10 @@ test("refusals are counted by reason, whoever refuses", async () => {
 
 test("docs/operations.md has each metric, with the words of its HELP", async () => {
   stack = await openStack();
-  const { url } = await stack.start();
+  // A certificate, so that there is something to say of it.
+  const files = writeCertificate(await (await Authority.make()).sign());
+  const { url } = await stack.start({ TLS_CERT_FILE: files.certificate, TLS_KEY_FILE: files.key });
+  rmSync(files.folder, { recursive: true });
   await post(`${url}/publish`, "{");
   await stack.publisher.publishStored(makeEvents(3));
   const metrics = await eventually(async () => {

@@ -9,6 +9,7 @@ import { makeEvent, makeEvents } from "../harness/event-factory.ts";
 import { eventually } from "../harness/eventually.ts";
 import { Follower } from "../harness/follower.ts";
 import { Load } from "../harness/load.ts";
+import { metricsOf } from "../harness/metrics.ts";
 import { openStack, type Stack } from "../harness/stack.ts";
 
 useBackingServers();
@@ -126,6 +127,27 @@ test("a certificate that was moved into place is served soon, without a signal",
   await eventually(async () => expect(await servedNames(aggregator.port)).toBe("DNS:moved.example"), {
     within: 30_000,
   });
+});
+
+test("when it expires is in the metrics, also after renewal, and in the log where that is soon", async () => {
+  install(await authority.sign({ days: 40 }));
+  const aggregator = await start();
+  const daysLeft = async () => {
+    const metrics = await metricsOf(aggregator.url);
+    const expiresAtS = metrics.sum("sekali_certificate_expiry_timestamp_seconds", { certificate: "https" }) ?? 0;
+    return (expiresAtS - Date.now() / 1000) / 86_400;
+  };
+  expect(await daysLeft()).toBeCloseTo(40, 1);
+  install(await authority.sign({ days: 6.5 }));
+  aggregator.hangUp();
+  expect(JSON.parse(await aggregator.logged(/Certificate expires soon/))).toMatchObject({
+    level: "warn",
+    certificate: "https",
+    days: 6,
+  });
+  expect(await daysLeft()).toBeCloseTo(6.5, 1);
+  const successor = await stack.start({ TLS_CERT_FILE: files.certificate, TLS_KEY_FILE: files.key });
+  await successor.logged(/Certificate expires soon/);
 });
 
 test("files that don't fit each other change nothing but the log", async () => {

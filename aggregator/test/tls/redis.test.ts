@@ -71,7 +71,7 @@ test("a certificate for another name is refused, whether the URL has a name or a
 });
 
 test("an expired certificate is refused as that", async () => {
-  const { url } = await startSecureRedis(await ours.sign({ expired: true }));
+  const { url } = await startSecureRedis(await ours.sign({ days: -1 }));
   expect(await outcome(url, trusting)).toContain("its certificate has expired");
 });
 
