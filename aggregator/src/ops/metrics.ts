@@ -13,6 +13,8 @@ import { type Distribution, DistributionMetric } from "./metrics-distribution.ts
 import {
   type Answered,
   type IngestObserver,
+  REJECTIONS,
+  type Rejection,
   type RequestObserver,
   TRANSACTION_ENDS,
   type TransactionEnd,
@@ -36,6 +38,7 @@ const REASONS_AWAITED = ["internal-error", "overloaded", "queue-away", "store-aw
 export class Metrics implements IngestObserver, WorkerObserver, RequestObserver {
   readonly registry = new Registry();
   readonly #acknowledged: Record<Way, number> = { json: 0, lines: 0, cloudevents: 0, otlp: 0, replay: 0 };
+  readonly #rejected = new Map<Rejection, number>(REJECTIONS.map((why) => [why, 0]));
   readonly #transactions = new Map<TransactionEnd, number>(TRANSACTION_ENDS.map((end) => [end, 0]));
   readonly #refusals = new Map<string, number>(REASONS_AWAITED.map((reason) => [reason, 0]));
   readonly #acknowledgement: Distribution;
@@ -51,6 +54,12 @@ export class Metrics implements IngestObserver, WorkerObserver, RequestObserver 
       new DistributionMetric({ name, help, registry, bounds }).of();
     this.#count("sekali_acknowledged_deliveries_total", "Deliveries acknowledged as on disk (P1).", "way", () =>
       Object.entries(this.#acknowledged),
+    );
+    this.#count(
+      "sekali_rejected_log_records_total",
+      "Log records of OTLP that were rejected, alone or with their whole request, by reason.",
+      "reason",
+      () => this.#rejected.entries(),
     );
     this.#acknowledgement = distribution(
       "sekali_acknowledgement_duration_seconds",
@@ -97,6 +106,10 @@ export class Metrics implements IngestObserver, WorkerObserver, RequestObserver 
   acknowledged(way: Way, deliveries: number, milliseconds: number): void {
     this.#acknowledged[way] += deliveries;
     this.#acknowledgement.observe(milliseconds / 1000);
+  }
+
+  rejected(why: Rejection, records: number): void {
+    this.#rejected.set(why, (this.#rejected.get(why) ?? 0) + records);
   }
 
   entryAdded(deliveries: number): void {

@@ -7,9 +7,15 @@
 /** How deliveries come in: the forms of `POST /publish`, the other routes, and dead letters that are replayed. */
 export type Way = "json" | "lines" | "cloudevents" | "otlp" | "replay";
 
+/** Why a log record is rejected while others of its request are queued: the name of the problem that it would be. */
+export const REJECTIONS = ["unacceptable", "topic-not-covered", "too-many-topics"] as const;
+export type Rejection = (typeof REJECTIONS)[number];
+
 export interface IngestObserver {
   /** A request's deliveries are on disk (P1), so many milliseconds after they were handed to the batcher. */
   acknowledged(way: Way, deliveries: number, milliseconds: number): void;
+  /** Log records were rejected, and their sender has been told. */
+  rejected(why: Rejection, records: number): void;
   /** An entry with so many deliveries was added to the queue. */
   entryAdded(deliveries: number): void;
 }
@@ -38,6 +44,7 @@ export interface RequestObserver {
 /** For parts that nobody watches: subcommands and tests. */
 export const UNOBSERVED: IngestObserver & WorkerObserver & RequestObserver = {
   acknowledged: () => {},
+  rejected: () => {},
   entryAdded: () => {},
   transaction: () => {},
   entryCommitted: () => {},

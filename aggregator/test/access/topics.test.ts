@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { useBackingServers } from "../harness/backing-servers.ts";
 import { makeEvent, makeEvents } from "../harness/event-factory.ts";
 import type { Problem } from "../harness/http-client.ts";
+import { metricsOf } from "../harness/metrics.ts";
 import { openStack, type Stack } from "../harness/stack.ts";
 import { ask, keysOf, send, type TestKeys } from "./keys.ts";
 
@@ -95,6 +96,11 @@ describe("by every way in, an event of another topic is refused, and its place n
   test("OTLP logs of such topics alone: 403 in OTLP's own words", async () => {
     const response = await send(users, `${url}/v1/logs`, { resourceLogs: [record("shop")] });
     expect([response.status, await response.json()]).toMatchObject([403, { code: 7 }]);
+  });
+
+  test("OTLP logs that were rejected are counted as such", async () => {
+    const metrics = await metricsOf(url, { headers: { authorization: `Bearer ${all}` } });
+    expect(metrics.sum("sekali_rejected_log_records_total", { reason: "topic-not-covered" })).toBe(2);
   });
 
   test("and it takes up no room among the topics", async () => {

@@ -95,6 +95,15 @@ const TROUBLE: Readonly<Record<string, Case>> = {
     labels: JOB,
     summary: "Requests failed with 500, which is a defect of Sekali.",
   },
+  SekaliLogRecordsRejected: {
+    series: {
+      [`sekali_rejected_log_records_total{${A},reason="unacceptable"}`]: "0x10 3x20",
+      [`sekali_rejected_log_records_total{${B},reason="unacceptable"}`]: "0x10 1x20",
+      [`sekali_rejected_log_records_total{${A},reason="topic-not-covered"}`]: "0+60x30",
+    },
+    labels: { ...JOB, reason: "unacceptable" },
+    summary: "4 log records of OTLP were rejected (unacceptable).",
+  },
   SekaliDeadLetters: {
     series: {
       [`sekali_dead_lettered_deliveries_total{${A}}`]: "4x10 6x20",
@@ -164,6 +173,7 @@ const WELL: Series = {
   [`sekali_refused_requests_total{${A},reason="overloaded"}`]: "9x30",
   [`sekali_refused_requests_total{${A},reason="malformed"}`]: "0+60x30",
   [`sekali_refused_requests_total{${A},reason="internal-error"}`]: "1x30",
+  [`sekali_rejected_log_records_total{${A},reason="unacceptable"}`]: "5x30",
   [`sekali_dead_lettered_deliveries_total{${A}}`]: "4x30",
   [`sekali_conflicts_total{${A}}`]: "0x10 5x30",
   [`sekali_acknowledgement_duration_seconds_bucket{${A},le="0.5"}`]: "0+100x30",

@@ -189,6 +189,36 @@ test("refusals are counted by reason, whoever refuses", async () => {
   expect(metrics.sum("sekali_http_request_duration_seconds_count", { route: "/publish" })).toBe(2);
 });
 
+test("OTLP's rejected records are counted by reason, though their request is answered well, and once", async () => {
+  // Room for one batch, which nobody takes away.
+  stack = await openStack({
+    env: { ROLES: "api", TOPICS_MAX: "1", SHARDS: "1", BATCH_EVENTS_MAX: "6", QUEUE_EVENTS_MAX: "6" },
+  });
+  const { url } = await stack.start();
+  const records = (service: string, ...bodies: string[]) => ({
+    resource: { attributes: [{ key: "service.name", value: { stringValue: service } }] },
+    scopeLogs: [{ logRecords: bodies.map((body) => ({ body: { stringValue: body }, severityNumber: 9 })) }],
+  });
+  const export_ = (...resourceLogs: object[]) => post(`${url}/v1/logs`, { resourceLogs });
+  const NUL = "\u0000";
+  const partial = await export_(records("one", "a", NUL, "b", "c"), records("two", "d", "e", NUL));
+  expect(await partial.json()).toMatchObject({ partialSuccess: { rejectedLogRecords: "4" } });
+  expect((await export_(records("one", NUL))).status).toBe(400);
+  const counted = async () => {
+    const metrics = await metricsOf(url);
+    const rejected = (reason: string) => metrics.sum("sekali_rejected_log_records_total", { reason });
+    return {
+      acknowledged: metrics.sum("sekali_acknowledged_deliveries_total", { way: "otlp" }),
+      rejected: ["unacceptable", "too-many-topics", "topic-not-covered"].map(rejected),
+      refused: ["malformed", "overloaded"].map((reason) => metrics.sum("sekali_refused_requests_total", { reason })),
+    };
+  };
+  expect(await counted()).toEqual({ acknowledged: 3, rejected: [3, 2, 0], refused: [1, 0] });
+  // It will be sent again, with the record that can't be kept.
+  expect((await export_(records("one", "f", "g", "h", "i", NUL))).status).toBe(503);
+  expect(await counted()).toEqual({ acknowledged: 3, rejected: [3, 2, 0], refused: [1, 1] });
+});
+
 test("docs/operations.md has each metric, with the words of its HELP", async () => {
   stack = await openStack();
   // A certificate, so that there is something to say of it.

@@ -15,7 +15,7 @@ import { setImmediate } from "node:timers/promises";
 import { type Identified, type ProblemPlace, parseEventLine } from "@sekali/contract";
 import type { Caller } from "../../access/caller.ts";
 import { notCovered } from "../../access/covered.ts";
-import type { RequestObserver } from "../../ops/observers.ts";
+import type { IngestObserver, Rejection, RequestObserver } from "../../ops/observers.ts";
 import { problemOf, RequestError, reasonOf } from "../../problem.ts";
 import type { Route } from "../../route.ts";
 import { readBody } from "../body.ts";
@@ -52,8 +52,10 @@ interface Judged {
   readonly numbers: number[];
   /** Pointers begin with the record's number in the request. */
   readonly rejected: ProblemPlace[];
-  rejectedCount: number;
+  readonly rejections: Map<Rejection, number>;
 }
+
+type Observer = Pick<RequestObserver, "refused"> & Pick<IngestObserver, "rejected">;
 
 export class OtlpLogsRoute {
   readonly routes: readonly Route[] = [
@@ -61,9 +63,9 @@ export class OtlpLogsRoute {
   ];
   readonly #intake: Intake;
   readonly #settings: MappingSettings;
-  readonly #observer: Pick<RequestObserver, "refused">;
+  readonly #observer: Observer;
 
-  constructor(intake: Intake, settings: MappingSettings, observer: Pick<RequestObserver, "refused">) {
+  constructor(intake: Intake, settings: MappingSettings, observer: Observer) {
     this.#intake = intake;
     this.#settings = settings;
     this.#observer = observer;
@@ -86,19 +88,23 @@ export class OtlpLogsRoute {
   async #export(request: Request, encoding: Encoding, caller: Caller): Promise<Response> {
     const bytes = await readBody(request, this.#intake.limits.bodyBytesMax);
     const judged = await this.#judge(decode(bytes, encoding, this.#intake.limits.bodyBytesMax));
-    const isForeign = rejectTopics(judged, this.#intake.foreignTopics(caller, judged.events), FOREIGN_TOPIC);
-    if (isForeign && judged.events.length === 0) throw notCovered(describePlaces(judged.rejected), judged.rejected);
-    rejectTopics(judged, this.#intake.crowdedTopics(judged.events), CROWDED_TOPIC);
+    const isForeign = rejectTopics(judged, this.#intake.foreignTopics(caller, judged.events), "topic-not-covered");
+    const isAllForeign = isForeign && judged.events.length === 0;
+    rejectTopics(judged, this.#intake.crowdedTopics(judged.events), "too-many-topics");
     const message = describePlaces(judged.rejected);
-    if (judged.events.length === 0 && judged.rejectedCount > 0) {
+    await this.#intake.queueAll(this.#batches(judged, caller), "otlp");
+    // Not before: what can't be queued now is sent again, and would be counted again.
+    const { rejections } = judged;
+    for (const [why, records] of rejections) this.#observer.rejected(why, records);
+    if (isAllForeign) throw notCovered(message, judged.rejected);
+    if (judged.events.length === 0 && rejections.size > 0) {
       throw new RequestError(badData(`None of the log records can be kept: ${message}`));
     }
-    await this.#intake.queueAll(this.#batches(judged, caller), "otlp");
-    return exportResponse(encoding, judged.rejectedCount, message);
+    return exportResponse(encoding, sum(rejections.values()), message);
   }
 
   async #judge(request: ExportLogsServiceRequest): Promise<Judged> {
-    const judged: Judged = { events: [], texts: [], numbers: [], rejected: [], rejectedCount: 0 };
+    const judged: Judged = { events: [], texts: [], numbers: [], rejected: [], rejections: new Map() };
     const charactersMax = this.#intake.limits.bodyBytesMax * GROWTH_MAX;
     let characters = 0;
     let index = 0;
@@ -114,7 +120,7 @@ export class OtlpLogsRoute {
         judged.events.push(...parsed.events);
         judged.texts.push(parsed.text);
         judged.numbers.push(index);
-      } else reject(judged, index, parsed.errors);
+      } else reject(judged, index, "unacceptable", parsed.errors);
       index += 1;
       if (index % RECORDS_A_TURN === 0) await setImmediate();
     }
@@ -151,21 +157,24 @@ function* mapAll(request: ExportLogsServiceRequest, settings: MappingSettings): 
   }
 }
 
-function reject(judged: Judged, index: number, faults: readonly ProblemPlace[]): void {
-  judged.rejectedCount += 1;
+function reject(judged: Judged, index: number, why: Rejection, faults: readonly ProblemPlace[]): void {
+  judged.rejections.set(why, (judged.rejections.get(why) ?? 0) + 1);
   if (judged.rejected.length >= NAMED_RECORDS_MAX) return;
   const [first = { pointer: "", detail: "is no event" }] = faults;
   judged.rejected.push({ pointer: `/${index}${first.pointer}`, detail: first.detail });
 }
 
+type TopicRejection = Exclude<Rejection, "unacceptable">;
+const DETAILS = { "topic-not-covered": FOREIGN_TOPIC, "too-many-topics": CROWDED_TOPIC } as const;
+
 /** Rejects the events of some topics and keeps the others. @returns whether there were any. */
-function rejectTopics(judged: Judged, topics: ReadonlySet<string>, detail: string): boolean {
+function rejectTopics(judged: Judged, topics: ReadonlySet<string>, why: TopicRejection): boolean {
   if (topics.size === 0) return false;
   const { events, texts, numbers } = judged;
   let kept = 0;
   for (const [index, event] of events.entries()) {
     if (topics.has(event.topic)) {
-      reject(judged, numbers[index] ?? index, [{ pointer: "/topic", detail }]);
+      reject(judged, numbers[index] ?? index, why, [{ pointer: "/topic", detail: DETAILS[why] }]);
       continue;
     }
     events[kept] = event;
@@ -196,4 +205,10 @@ function encodingOf(header: string | null): Encoding {
   if (type === MEDIA_TYPES.protobuf) return "protobuf";
   if (type === MEDIA_TYPES.json && isUtf8) return "json";
   throw notOtlp();
+}
+
+function sum(numbers: Iterable<number>): number {
+  let total = 0;
+  for (const each of numbers) total += each;
+  return total;
 }
