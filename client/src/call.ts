@@ -2,6 +2,7 @@
 import { SubscriptionError } from "./errors.ts";
 import { type Answer, describe, isRetryableStatus, parseObject, readRetryAfter } from "./reply.ts";
 import { type Retryable, STOPPED } from "./retry.ts";
+import { after } from "./timer.ts";
 
 /** A secret, or a function that gives the present one: it is asked before each request. */
 export type Key = string | (() => string | Promise<string>);
@@ -36,7 +37,7 @@ export async function call(caller: Caller, request: Call, signal: AbortSignal): 
   const timeoutMs = caller.timeoutMs + (request.patienceMs ?? 0);
   const call = new AbortController();
   const cancel = (): void => call.abort(new Error(STOPPED));
-  const timer = setTimeout(() => call.abort(new Error(`no reply within ${timeoutMs} ms`)), timeoutMs);
+  const timer = after(timeoutMs, () => call.abort(new Error(`no reply within ${timeoutMs} ms`)));
   signal.addEventListener("abort", cancel, { once: true });
   try {
     if (signal.aborted) throw new Error(STOPPED);

@@ -1,5 +1,6 @@
 /** One connection to `GET /subscribe`: bytes become ids and events (WHATWG HTML, "Server-sent events"). */
 import { createParser } from "eventsource-parser";
+import { after } from "./timer.ts";
 
 /** What a connection brings: an event, as JSON, with the id that it carries, if any; or an id without an event. */
 export type Read =
@@ -56,7 +57,7 @@ export class EventStream {
   async #nextBytes(): Promise<Uint8Array | Ended> {
     let timer: ReturnType<typeof setTimeout> | undefined;
     const silence = new Promise<Ended>((resolve) => {
-      timer = setTimeout(() => resolve({ reason: "nothing was heard for too long" }), this.#silenceMsMax);
+      timer = after(this.#silenceMsMax, () => resolve({ reason: "nothing was heard for too long" }));
     });
     const heard = this.#reader.read().then(
       ({ value }) => value ?? { reason: this.#end },

@@ -4,6 +4,8 @@
  * A batch goes when it is full, or when its oldest event has lingered long enough, as soon as a place is free. The
  * outbox itself refuses nothing: whoever pushes looks at `isFull`, or keeps bounds of their own.
  */
+import { after } from "./timer.ts";
+
 export type OutboxBounds = {
   readonly eventsMax: number;
   /** Of the request's body. An event that is larger on its own travels alone. */
@@ -119,9 +121,9 @@ export class Outbox<T extends { readonly textBytes: number }> {
   #awaitLinger(): void {
     const { lingerMs } = this.#bounds;
     if (lingerMs === undefined || this.#linger !== undefined) return;
-    this.#linger = setTimeout(() => {
+    this.#linger = after(lingerMs, () => {
       this.#linger = undefined;
       this.hurry();
-    }, lingerMs);
+    });
   }
 }

@@ -15,6 +15,7 @@ import { type NewEvent, type Prepared, prepare } from "./prepare.ts";
 import type { Acknowledgement, Verdict } from "./public-types.ts";
 import type { Retried, RetryBounds } from "./retry.ts";
 import { type Acknowledged, type Failure, type Settlement, settle } from "./settle.ts";
+import { after } from "./timer.ts";
 import { createTransport } from "./transport.ts";
 
 export interface PublisherOptions {
@@ -93,8 +94,6 @@ const BUFFER_DEFAULT: BufferBounds = { eventsMax: 10_000, bytesMax: 32 * 1024 * 
 const BATCH_DEFAULT = { eventsMax: 500, bytesMax: 1024 * 1024, lingerMs: 20, inFlightMax: 4 };
 const REQUEST_TIMEOUT_MS_DEFAULT = 30_000;
 const CLOSE_TIMEOUT_MS_DEFAULT = 10_000;
-/** Timers hold no more: 24 days. */
-const TIMER_MS_MAX = 2 ** 31 - 1;
 
 type Pending = Prepared & {
   readonly receipt: Promise<Receipt>;
@@ -282,7 +281,7 @@ export class Publisher implements AsyncDisposable {
 
   async #close(timeoutMs: number): Promise<CloseReport> {
     this.#isClosed = true;
-    const timer = setTimeout(() => this.#end(), Math.min(Math.max(0, timeoutMs), TIMER_MS_MAX));
+    const timer = after(Math.max(0, timeoutMs), () => this.#end());
     if (timeoutMs <= 0) this.#end();
     // Those who wait for room had published before: they come in while others leave.
     while (this.#buffer.events > 0) await this.flush();

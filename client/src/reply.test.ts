@@ -58,11 +58,11 @@ describe("acknowledgements", () => {
 });
 
 describe("errors", () => {
-  test.each([429, 500, 502, 503, 504])("%d may succeed later", (status) => {
+  test.each([408, 425, 429, 500, 502, 503, 504, 507, 520, 530])("%d may succeed later", (status) => {
     expect(readReply(answer(status, {}), queued, NOW)).toMatchObject({ kind: "retryable", status });
   });
 
-  test.each([301, 400, 401, 403, 404, 405, 408, 413, 415, 422])("%d never will", (status) => {
+  test.each([301, 400, 401, 403, 404, 405, 413, 415, 422, 501, 505])("%d never will", (status) => {
     expect(readReply(answer(status, {}), queued, NOW)).toMatchObject({ kind: "refused", status });
   });
 

@@ -38,10 +38,14 @@ export type Answer = {
   readonly body: string;
 };
 
-const RETRYABLE_STATUSES: ReadonlySet<number> = new Set([429, 500, 502, 503, 504]);
+/** What proxies say of a moment, too: a request that came too slowly, or too early (RFC 9110 15.5.9, RFC 8470). */
+const RETRYABLE_STATUSES: ReadonlySet<number> = new Set([408, 425, 429]);
+/** A method or a version that is not known there will not be known the next time. */
+const LASTING_STATUSES: ReadonlySet<number> = new Set([501, 505]);
 
+/** Every 5xx but those, because proxies have some of their own (520 to 527, 530), and repeating is safe. */
 export function isRetryableStatus(status: number): boolean {
-  return RETRYABLE_STATUSES.has(status);
+  return RETRYABLE_STATUSES.has(status) || (status >= 500 && !LASTING_STATUSES.has(status));
 }
 
 const REASON_CHARACTERS_MAX = 300;

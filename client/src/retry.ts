@@ -5,6 +5,7 @@
  * https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/
  */
 import { ExponentialBackoff, fullJitterGenerator, type IBackoff } from "cockatiel";
+import { after } from "./timer.ts";
 
 export type RetryBounds = {
   readonly attemptsMax: number;
@@ -93,7 +94,7 @@ export function pause(ms: number, signal: AbortSignal): Promise<void> {
       signal.removeEventListener("abort", finish);
       resolve();
     };
-    const timer = setTimeout(finish, ms);
+    const timer = after(ms, finish);
     signal.addEventListener("abort", finish, { once: true });
   });
 }

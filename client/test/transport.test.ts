@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from "bun:test";
-import type { Retried } from "../src/retry.ts";
+import { pause, type Retried } from "../src/retry.ts";
 import { createTransport, publishUrl, type TransportOptions } from "../src/transport.ts";
 import { type Peer, type PeerOptions, startPeer, until } from "./peer.ts";
 
@@ -87,12 +87,40 @@ describe("retries", () => {
     expect(retried[0]?.delayMs).toBeGreaterThanOrEqual(1000);
   });
 
-  test.each([400, 404, 413, 415, 422])("%d is not tried again", async (status) => {
+  test.each([408, 425, 507, 520, 524, 530])("%d, which a proxy may say, is tried again", async (status) => {
+    const peer = await start();
+    peer.faults.push({ kind: "status", status });
+    const { client } = connect(peer.url);
+    expect((await client.publish(BODY, 1, never)).kind).toBe("acknowledged");
+    expect(peer.counts.requests).toBe(2);
+  });
+
+  test.each([400, 404, 413, 415, 422, 501, 505])("%d is not tried again", async (status) => {
     const peer = await start();
     peer.lasting = { kind: "status", status };
     const { client } = connect(peer.url);
     expect(await client.publish(BODY, 1, never)).toMatchObject({ kind: "refused", status });
     expect(peer.counts.requests).toBe(1);
+  });
+});
+
+describe("what no timer holds", () => {
+  test.each([2 ** 31, 1e15, Number.POSITIVE_INFINITY])("a wait of %d ms is a long one", async (ms) => {
+    const stop = new AbortController();
+    const first = await Promise.race([
+      pause(ms, stop.signal).then(() => "the long one"),
+      pause(50, stop.signal).then(() => "the short one"),
+    ]);
+    stop.abort();
+    expect(first).toBe("the short one");
+  });
+
+  test.each([2 ** 31, Number.POSITIVE_INFINITY])("a reply may take %d ms", async (timeoutMs) => {
+    const peer = await start();
+    peer.faults.push({ kind: "late_reply", ms: 100 });
+    const { client, retried } = connect(peer.url, {}, timeoutMs);
+    expect((await client.publish(BODY, 1, never)).kind).toBe("acknowledged");
+    expect(retried).toEqual([]);
   });
 });
 
