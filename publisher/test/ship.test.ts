@@ -178,6 +178,30 @@ describe("the end of a run", () => {
     expect(peer.counts.requests).toBe(0);
   });
 
+  test.each([
+    ["gzip", Bun.gzipSync(Buffer.from("a\n")), "zcat"],
+    ["bzip2", Buffer.from("425a6839314159265359aabb", "hex"), "bzcat"],
+    ["UTF-16", Buffer.from("\uFEFFone\ntwo\n", "utf16le"), "iconv -f UTF-16"],
+  ])("%s is told as such, in a file and through stdin", async (name, bytes, remedy) => {
+    const peer = await start();
+    const file = join(folder, `foreign.${name}`);
+    await writeFile(file, bytes);
+    const inputs = [
+      await runPublisher(shipArgs(peer, file)),
+      await runPublisher(shipArgs(peer, "-"), { stdin: bytes }),
+    ];
+    for (const { code, stderr } of inputs) expect([code, stderr]).toEqual([4, expect.stringContaining(remedy)]);
+    expect(peer.counts.requests).toBe(0);
+  });
+
+  // Linux has a file whose first byte can't be read.
+  test.skipIf(process.platform !== "linux")("a disk that fails ends it with 4, and with a summary", async () => {
+    const peer = await start();
+    const { code, stdout, stderr } = await runPublisher(shipArgs(peer, "/proc/self/mem"));
+    expect([code, stderr]).toEqual([4, expect.stringContaining("cannot read on from byte 0: EIO")]);
+    expect(JSON.parse(stdout)).toMatchObject({ read: 0, complete: false });
+  });
+
   test("SIGINT midway ends with 130 and a summary that leaves nothing out", async () => {
     const peer = await start({ delayMs: 20 });
     const file = join(folder, "interrupted.log");

@@ -19,7 +19,7 @@
 import { type FileHandle, open, stat } from "node:fs/promises";
 import { pause } from "@sekali/client/wire";
 import type { Logger } from "../log.ts";
-import { hand, type InputEnd, type LineTaker, READ_BYTES } from "./input.ts";
+import { hand, type InputEnd, type LineTaker, READ_BYTES, readAt } from "./input.ts";
 import { LineSplitter } from "./lines.ts";
 
 export type FollowSettings = {
@@ -130,10 +130,9 @@ class Follower {
     if (size === tail.offset) return false;
     if (size < tail.offset || !(await isContinued(tail))) await this.#startOver(tail, size, mtimeMs);
     for (;;) {
-      const { bytesRead } = await tail.handle.read(this.#buffer, 0, READ_BYTES, tail.offset);
-      if (bytesRead === 0) return true;
-      const chunk = this.#buffer.subarray(0, bytesRead);
-      tail.offset += bytesRead;
+      const chunk = await readAt(tail.handle, this.#buffer, tail.offset);
+      if (chunk.byteLength === 0) return true;
+      tail.offset += chunk.byteLength;
       tail.before = lastBytes(tail.before, chunk);
       tail.lastGrowthMs = performance.now();
       if (!(await hand(tail.splitter, chunk, this.#taker, mtimeMs, this.#stopping))) return true;
@@ -196,9 +195,8 @@ async function startTail(handle: FileHandle, lineBytesMax: number): Promise<Tail
 
 async function isContinued(tail: Tail): Promise<boolean> {
   const length = tail.before.byteLength;
-  const now = new Uint8Array(length);
-  const { bytesRead } = await tail.handle.read(now, 0, length, tail.offset - length);
-  return bytesRead === length && Buffer.compare(now, tail.before) === 0;
+  const now = await readAt(tail.handle, new Uint8Array(length), tail.offset - length);
+  return now.byteLength === length && Buffer.compare(now, tail.before) === 0;
 }
 
 function lastBytes(before: Uint8Array, chunk: Uint8Array): Uint8Array {

@@ -54,13 +54,25 @@ export async function readFileLines(
   const buffer = new Uint8Array(READ_BYTES);
   const referenceMs = (await handle.stat()).mtimeMs;
   for (let offset = 0; ; ) {
-    const { bytesRead } = await handle.read(buffer, 0, buffer.byteLength, offset);
-    const chunk = buffer.subarray(0, bytesRead);
-    if (offset === 0) refuseCompressed(chunk);
-    if (bytesRead === 0) return await finish(splitter, taker, referenceMs);
-    offset += bytesRead;
+    const chunk = await readAt(handle, buffer, offset);
+    if (offset === 0) refuseForeign(chunk);
+    if (chunk.byteLength === 0) return await finish(splitter, taker, referenceMs);
+    offset += chunk.byteLength;
     const hasMore = await hand(splitter, chunk, taker, referenceMs, stopping);
     if (!hasMore) return { isComplete: false, pendingBytes: splitter.pendingBytes };
+  }
+}
+
+/**
+ * What there is from an offset on; empty at the end.
+ * @throws InputError where the disk, or what stands for one, gives an error.
+ */
+export async function readAt(handle: FileHandle, buffer: Uint8Array, offset: number): Promise<Uint8Array> {
+  try {
+    const { bytesRead } = await handle.read(buffer, 0, buffer.byteLength, offset);
+    return buffer.subarray(0, bytesRead);
+  } catch (error) {
+    throw new InputError(`cannot read on from byte ${offset}: ${error instanceof Error ? error.message : "unknown"}`);
   }
 }
 
@@ -76,11 +88,15 @@ export async function readStreamLines(
   };
   stopping.addEventListener("abort", cancel, { once: true });
   try {
+    let isBeginning = true;
     for await (const chunk of stream) {
+      if (isBeginning) refuseForeign(chunk as Uint8Array);
+      isBeginning = false;
       const isWanted = await hand(splitter, chunk as Uint8Array, taker, Date.now(), stopping);
       if (!isWanted) return { isComplete: false, pendingBytes: splitter.pendingBytes };
     }
   } catch (error) {
+    if (error instanceof InputError) throw error;
     if (!stopping.aborted)
       throw new InputError(`cannot read on: ${error instanceof Error ? error.message : "unknown"}`);
   } finally {
@@ -111,15 +127,19 @@ async function finish(splitter: LineSplitter, taker: LineTaker, referenceMs: num
   return { isComplete: true, pendingBytes: 0 };
 }
 
-/** gzip, zstd and xz: logrotate's. Their bytes split at newlines are no lines of anything. */
-function refuseCompressed(head: Uint8Array): void {
-  const magic = Buffer.from(head.subarray(0, 4)).toString("hex");
-  const program = magic.startsWith("1f8b")
-    ? "zcat"
-    : magic === "28b52ffd"
-      ? "zstdcat"
-      : magic === "fd377a58"
-        ? "xzcat"
-        : "";
-  if (program !== "") throw new InputError(`the file is compressed; try: ${program} FILE | publisher ship - …`);
+/** How files begin, in hexadecimal, that are no lines of UTF-8, and what makes such lines of them. */
+const FOREIGN: readonly (readonly [beginning: RegExp, what: string, remedy: string])[] = [
+  [/^1f8b/, "compressed", "zcat FILE"],
+  [/^28b52ffd/, "compressed", "zstdcat FILE"],
+  [/^fd377a58/, "compressed", "xzcat FILE"],
+  [/^425a683[1-9]314159265359/, "compressed", "bzcat FILE"],
+  [/^(?:fffe[0-9a-f]{2}00|feff00)/, "UTF-16", "iconv -f UTF-16 -t UTF-8 FILE"],
+];
+const BEGINNING_BYTES = 10;
+
+/** Their bytes split at newlines are no lines of anything. */
+function refuseForeign(head: Uint8Array): void {
+  const beginning = Buffer.from(head.subarray(0, BEGINNING_BYTES)).toString("hex");
+  const [, what, remedy] = FOREIGN.find(([pattern]) => pattern.test(beginning)) ?? [];
+  if (what !== undefined) throw new InputError(`the input is ${what}; try: ${remedy} | publisher ship - …`);
 }
