@@ -5,9 +5,10 @@ import { ARRIVAL, SENT_EVENT } from "../openapi/examples.ts";
 import { LINK } from "../openapi/headers.ts";
 import { ofFirst } from "../openapi/links.ts";
 import type { Parameters } from "../openapi/operation.ts";
-import { OVERLOADED, type Problem, QUEUE_AWAY, STORE_AWAY, TOO_SLOW } from "../problem.ts";
+import { type Problem, STORE_AWAY, TOO_SLOW } from "../problem.ts";
 import { CURSOR, limitParameter, NO_PARAMETERS, QUERY_REFUSED } from "../query/parameters.ts";
 import type { Endpoint } from "../route.ts";
+import { INTAKE_PROBLEMS } from "./intake.ts";
 import { CODING_HEADER, EVENTS_PROBLEMS, notJson } from "./publish-endpoint.ts";
 
 export const UNKNOWN_LETTER: Problem = { status: 404, title: "Not found", detail: "There is no such dead letter." };
@@ -137,8 +138,7 @@ export const REPLAY_DEAD_LETTER = {
       notJson(["application/json"]).problem,
       roomProblem(1, 2),
       QUERY_REFUSED,
-      OVERLOADED,
-      QUEUE_AWAY,
+      ...INTAKE_PROBLEMS,
       ...STORE_PROBLEMS,
     ],
   },

@@ -19,7 +19,7 @@ import { notCovered } from "../access/covered.ts";
 import { requireGood } from "../access/gate.ts";
 import type { Parameters } from "../openapi/operation.ts";
 import type { Way } from "../ops/observers.ts";
-import { OVERLOADED, type Problem, QUEUE_AWAY, RequestError } from "../problem.ts";
+import { OVERLOADED, overQuota, type Problem, QUEUE_AWAY, RequestError } from "../problem.ts";
 import { readParameters } from "../query/parameters.ts";
 import { type Batcher, Overloaded, type Receipt } from "./batcher.ts";
 import type { TopicRegistry } from "./topic-registry.ts";
@@ -166,7 +166,7 @@ function tooManyTopics(topicsMax: number, errors: readonly ProblemPlace[]): Prob
 export const TOO_MANY_TOPICS = tooManyTopics(TOPICS_MAX_DEFAULT, [{ pointer: "/0/topic", detail: CROWDED_TOPIC }]);
 
 /** What all ways in say when events can't be queued. */
-export const INTAKE_PROBLEMS: readonly Problem[] = [TOO_MANY_TOPICS, OVERLOADED, QUEUE_AWAY];
+export const INTAKE_PROBLEMS: readonly Problem[] = [TOO_MANY_TOPICS, overQuota(1), OVERLOADED, QUEUE_AWAY];
 
 export function tally(results: readonly StoredVerdict[]): Omit<StoredReply, "results"> {
   const count = (verdict: StoredVerdict) => results.filter((result) => result === verdict).length;

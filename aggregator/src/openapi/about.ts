@@ -2,8 +2,9 @@
 import type { InfoObject, SecuritySchemeObject } from "openapi3-ts/oas31";
 import { notCovered } from "../access/covered.ts";
 import { scopeMissing, UNKNOWN_KEY } from "../access/gate.ts";
+import { FOREIGN_PAGE } from "../access/own-page.ts";
 import { SESSION_COOKIE } from "../access/session-cookie.ts";
-import { INTERNAL, overQuota, type Problem } from "../problem.ts";
+import { INTERNAL, type Problem } from "../problem.ts";
 import type { Reply } from "./operation.ts";
 
 export const ABOUT: Omit<InfoObject, "version"> & { readonly summary: string } = {
@@ -61,7 +62,7 @@ export const SHARED_PROBLEMS: Readonly<Record<string, readonly Problem[]>> = {
   KeyNotGoodForThis: [
     scopeMissing("web-frontend", ["publish"], "admin"),
     notCovered("The topic `billing.paid` is not one of this key's.").problem,
+    FOREIGN_PAGE,
   ],
-  QuotaExceeded: [overQuota(1)],
   InternalError: [INTERNAL],
 };

@@ -72,10 +72,20 @@ describe("the document", () => {
       const isScoped = scope !== "anybody";
       expect(operation.security.length > 0).toBe(isScoped);
       // Signing in asks for a key in another way.
-      const statuses = operation.tags[0] === "Watch" && !isScoped ? [429] : [401, 403, 429];
+      const statuses = operation.tags[0] === "Watch" && !isScoped ? [] : [401, 403];
       for (const status of statuses) expect([path, status in operation.responses]).toEqual([path, isScoped]);
       expect(operation.responses).toHaveProperty("500");
     }
+  });
+
+  test("says of what publishes, and of nothing else, that a quota may be used up, and when to come back", () => {
+    const bounded = CATALOGUE.flatMap(({ method, path, operation: { id } }) => {
+      const { responses } = document.paths[path.replace(/:(\w+)/g, "{$1}")][method.toLowerCase()];
+      if (!("429" in responses)) return [];
+      expect(responses["429"].headers["Retry-After"].required).toBe(true);
+      return [id];
+    });
+    expect(bounded.toSorted()).toEqual(["publish", "replayDeadLetter", "sendCloudEvents", "sendOtlpLogs"]);
   });
 
   test("has an example of each body and each problem", () => {

@@ -1,7 +1,7 @@
 /**
  * The contract as a document: OpenAPI 3.1, made of what the routes say of themselves.
  *
- * What all routes share is added here: keys (401, 403, 429) where a scope asks for one, 431 and 500.
+ * What all routes share is added here: keys (401, 403) where a scope asks for one, 431 and 500.
  */
 import { ProblemSchema } from "@sekali/contract";
 import { Type } from "@sinclair/typebox";
