@@ -60,8 +60,11 @@ export interface SubscriptionStore {
   states(name?: string): Promise<readonly SubscriptionState[]>;
   /** False: there was none. */
   remove(name: string): Promise<boolean>;
-  /** Undefined: there is no such subscription. */
-  lease(name: string, eventsMax: number): Promise<Handout | undefined>;
+  /**
+   * @param topic of the subscription; undefined: whichever it has.
+   * @returns undefined where there is no such subscription.
+   */
+  lease(name: string, topic: string | undefined, eventsMax: number): Promise<Handout | undefined>;
   /**
    * Ends leases, or gives them back so that they are handed out again at once.
    * @returns those that were still out; undefined where there is no such subscription.

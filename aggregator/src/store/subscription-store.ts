@@ -56,9 +56,9 @@ export class PostgresSubscriptionStore implements SubscriptionStore {
     return rows.length === 1;
   }
 
-  async lease(name: string, eventsMax: number): Promise<Handout | undefined> {
+  async lease(name: string, topic: string | undefined, eventsMax: number): Promise<Handout | undefined> {
     const bounds = [eventsMax, OUTSTANDING_MAX, WINDOW_SEQS, HANDOUT_BYTES_MAX];
-    const rows = await this.#database.query(leaseEvents, [name, ...bounds]);
+    const rows = await this.#database.query(leaseEvents, [name, ...bounds, topic ?? null]);
     const last = rows.pop();
     if (last?.["stands"] !== true) return undefined;
     return { events: rows as unknown as readonly LeasedEvent[], isMoving: last["more"] === true };

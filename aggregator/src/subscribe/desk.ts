@@ -15,17 +15,14 @@ const PACE_MS = 50;
 const POLL_MS = 500;
 
 /** Asks the store; undefined where there is no such subscription. */
-export type Ask = (eventsMax: number) => Promise<Handout | undefined>;
+export type Ask = () => Promise<Handout | undefined>;
+
+const NOTHING: Handout = { events: [], isMoving: false };
 
 export class Desk {
-  readonly #ask: Ask;
   #turn: Promise<unknown> = Promise.resolve();
   #wake: (() => void) | undefined;
   #waiting = 0;
-
-  constructor(ask: Ask) {
-    this.#ask = ask;
-  }
 
   get isEmpty(): boolean {
     return this.#waiting === 0;
@@ -37,22 +34,25 @@ export class Desk {
   }
 
   /**
-   * @param gaveUp aborted when the consumer has gone, its time is up, or the process stops.
+   * @param ask for this consumer, and for what it may have.
+   * @param gone aborted when the consumer has gone, or its key has ended: from then on nothing is asked for it.
+   * @param timeIsUp aborted when it has waited for long enough, or the process stops.
    * @returns undefined where there is no such subscription; an empty handout where nothing came in time.
    */
-  next(eventsMax: number, gaveUp: AbortSignal): Promise<Handout | undefined> {
+  next(ask: Ask, gone: AbortSignal, timeIsUp: AbortSignal): Promise<Handout | undefined> {
     this.#waiting += 1;
-    const turn = this.#turn.then(() => this.#untilSome(eventsMax, gaveUp));
+    const gaveUp = AbortSignal.any([gone, timeIsUp]);
+    const turn = this.#turn.then(() => (gone.aborted ? NOTHING : this.#untilSome(ask, gaveUp)));
     this.#turn = turn.catch(() => undefined);
     return turn.finally(() => {
       this.#waiting -= 1;
     });
   }
 
-  /** Asks at least once, unless the consumer has gone by then. */
-  async #untilSome(eventsMax: number, gaveUp: AbortSignal): Promise<Handout | undefined> {
+  /** Asks at least once. */
+  async #untilSome(ask: Ask, gaveUp: AbortSignal): Promise<Handout | undefined> {
     for (;;) {
-      const handout = await this.#ask(eventsMax);
+      const handout = await ask();
       if (handout === undefined || handout.events.length > 0) return handout;
       if (gaveUp.aborted) return handout;
       if (!handout.isMoving) await this.#rest(gaveUp);

@@ -78,8 +78,9 @@ export class SubscriptionsRoute {
 
   async #show(request: Request, name: string, caller: Caller): Promise<Response> {
     readParameters(request, NO_PARAMETERS);
-    await this.#requireCovered(name, caller);
-    return Response.json(await this.#subscriptions.state(name));
+    const state = await this.#subscriptions.state(name);
+    requireSubscription(caller, state);
+    return Response.json(state);
   }
 
   async #make(request: Request, name: string, caller: Caller): Promise<Response> {
@@ -92,9 +93,11 @@ export class SubscriptionsRoute {
       ack_timeout_s: body.ack_timeout_s ?? ACK_TIMEOUT_S_DEFAULT,
       deliveries_max: body.deliveries_max ?? DELIVERIES_MAX_DEFAULT,
     };
-    requirePattern(caller, definition.topic);
+    if (!coversPattern(caller, definition.topic)) {
+      throw notCovered(`Not all of the topics that \`${definition.topic}\` matches are this key's.`);
+    }
     const { state, isNew } = await this.#subscriptions.make(definition, readStart(definition.from));
-    requirePattern(caller, state.topic);
+    requireSubscription(caller, state);
     if (!isSame(state, definition)) throw conflicting(state);
     return Response.json(state, { status: isNew ? 201 : 200 });
   }
@@ -110,11 +113,11 @@ export class SubscriptionsRoute {
     const parameters = readParameters(request, endpoints.NEXT_EVENTS.operation.query);
     const max = readWhole(parameters, "max", endpoints.EVENTS_DEFAULT, 1, endpoints.EVENTS_MAX);
     const waitS = readWhole(parameters, "wait", 0, 0, endpoints.WAIT_S_MAX);
-    await this.#requireCovered(name, caller);
+    const topic = await this.#requireCovered(name, caller);
     // Leases are taken by this: a question for the headers alone must not take any.
     if (request.method === "HEAD") return new Response(null, { headers: JSON_HEADERS });
     const gone = caller.ended === undefined ? request.signal : AbortSignal.any([request.signal, caller.ended]);
-    const { events } = await this.#subscriptions.next(name, max, waitS * 1000, gone);
+    const { events } = await this.#subscriptions.next({ name, topic }, max, waitS * 1000, gone);
     return new Response(`{"events":[${events.map(renderLeased).join(",")}]}`, { headers: JSON_HEADERS });
   }
 
@@ -144,16 +147,22 @@ export class SubscriptionsRoute {
     return new Response(`[${page.rows.join(",")}]`, { headers });
   }
 
-  /** Its consumers share one cursor, so nothing can be left out for one of them: all of it is the caller's, or none. */
-  async #requireCovered(name: string, caller: Caller): Promise<void> {
-    if (!caller.allowsAll) requirePattern(caller, (await this.#subscriptions.state(name)).topic);
+  /** @returns the topic of what was judged; undefined: whichever it is. @throws RequestError 403 */
+  async #requireCovered(name: string, caller: Caller): Promise<string | undefined> {
+    if (caller.allowsAll) return undefined;
+    const state = await this.#subscriptions.state(name);
+    requireSubscription(caller, state);
+    return state.topic;
   }
 }
 
-/** @throws RequestError 403 */
-function requirePattern(caller: Caller, pattern: string): void {
-  if (coversPattern(caller, pattern)) return;
-  throw notCovered(`The subscription is to \`${pattern}\`, and not all of that is this key's.`);
+/**
+ * Its consumers share one cursor, so nothing can be left out for one of them: all of it is the caller's, or none. To
+ * whom it is not, its topic is not named either.
+ * @throws RequestError 403
+ */
+function requireSubscription(caller: Caller, { topic }: SubscriptionState): void {
+  if (!coversPattern(caller, topic)) throw notCovered("Not all of the subscription's topics are this key's.");
 }
 
 function readName(parameters: PathParameters): string {

@@ -18,6 +18,11 @@ export class NoSuchSubscription extends Error {
   override readonly name = "NoSuchSubscription";
 }
 
+export interface AskedSubscription {
+  readonly name: string;
+  readonly topic: string | undefined;
+}
+
 export interface SubscriptionParts {
   readonly store: SubscriptionStore;
   readonly hub: SignalHub;
@@ -72,15 +77,24 @@ export class Subscriptions {
     this.#parts.log.info({ name }, "Subscription removed");
   }
 
-  /** Waits for events to hand out; empty where none came in time, or the process stops. */
-  async next(name: string, eventsMax: number, waitMs: number, gone: AbortSignal): Promise<Handout> {
+  /**
+   * Waits for events to hand out; empty where none came in time, or the process stops.
+   * @param topic that the subscription must have: another one may be made of the same name meanwhile. Undefined: any.
+   */
+  async next(
+    { name, topic }: AskedSubscription,
+    eventsMax: number,
+    waitMs: number,
+    gone: AbortSignal,
+  ): Promise<Handout> {
     if (this.#waiting >= this.#parts.consumersMax) throw tooMany("As many consumers wait here as may.");
-    const desk = this.#desks.get(name) ?? new Desk((max) => this.#parts.store.lease(name, max));
+    const desk = this.#desks.get(name) ?? new Desk();
     this.#desks.set(name, desk);
     this.#waiting += 1;
     const time = AbortSignal.timeout(waitMs);
     try {
-      const handout = await desk.next(eventsMax, AbortSignal.any([gone, time, this.#draining.signal]));
+      const ask = () => this.#parts.store.lease(name, topic, eventsMax);
+      const handout = await desk.next(ask, gone, AbortSignal.any([time, this.#draining.signal]));
       if (handout === undefined) throw new NoSuchSubscription();
       return handout;
     } finally {

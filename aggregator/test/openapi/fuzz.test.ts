@@ -3,8 +3,8 @@
  * ones and bad ones, and judges the replies by it. No 5xx, no status, header, content type or body that is not
  * described; nothing refused that the document allows, nothing taken that it forbids.
  *
- * Once where nobody is asked, and once with each kind of key: nothing may be had without it or with a wrong one, by any
- * scheme that the document names (`ignored_auth`), and what a lesser key is refused with is described wherever it comes.
+ * Once where nobody is asked, and once with each kind of key: nothing may be had without one or with a wrong one, by
+ * any scheme that the document names (`ignored_auth`), and what a lesser key is told is described wherever it comes.
  *
  * `make fuzz-api` runs this for longer (`FUZZ_CASES`: requests made up for each operation), `SEED=…` repeats a run.
  */

@@ -3,9 +3,10 @@
 -- turns over rows that others hold (SKIP LOCKED), and nobody waits.
 --  $1 subscription  $2 events at most  $3 events that may be out at a time
 --  $4 seqs of each shard that are looked at  $5 stored bytes of payloads; there is at least one event, if any
+--  $6 the topic that the subscription must have, or null: one of the same name may have been made since it was judged
 WITH subscription AS MATERIALIZED (
   -- Held first, so that whoever removes it waits for this statement, or the other way round, but never both.
-  SELECT * FROM subscriptions WHERE name = $1 FOR KEY SHARE
+  SELECT * FROM subscriptions WHERE name = $1 AND ($6::text IS NULL OR topic = $6) FOR KEY SHARE
 ), known AS (
   -- A shard that is new to the subscription is read from its beginning, from the next call on.
   INSERT INTO subscription_cursors (subscription, shard, seq)
@@ -50,7 +51,7 @@ WITH subscription AS MATERIALIZED (
     $5 - (SELECT coalesce(sum(a.bytes), 0) FROM again a) AS bytes
 ), held AS MATERIALIZED (
   SELECT c.shard, c.seq AS after FROM subscription_cursors c
-  WHERE c.subscription = $1 AND (SELECT r.events FROM room r) > 0
+  WHERE c.subscription = (SELECT s.name FROM subscription s) AND (SELECT r.events FROM room r) > 0
   FOR UPDATE SKIP LOCKED
 ), standing AS MATERIALIZED (
   SELECT h.shard, h.after, p.seq AS "position", coalesce(z.seq, 0) AS horizon
