@@ -89,7 +89,7 @@ describe("an error", () => {
   test.each([
     new Error(DRIVER_TEXT),
     new Unstorable(DRIVER_TEXT),
-    new ForeignQueue(DRIVER_TEXT),
+    new ForeignQueue(DRIVER_TEXT, DRIVER_TEXT),
     DRIVER_TEXT,
     null,
     undefined,

@@ -192,6 +192,7 @@ class Parts implements Service {
     this.#audit = new PostgresAuditStore(api);
     this.#keeper = new ShardKeeper(this.#queue, shards, config.shards, boundsOfShard(config), log);
     this.#hub.on((signal) => {
+      if (signal.kind === "ahead") return void this.#keeper.takeUp(signal.shard);
       const held = signal.kind === "moved" ? signal.position : signal.head;
       if (held !== undefined) this.#keeper.learn(signal.shard, held);
     });

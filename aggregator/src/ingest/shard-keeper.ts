@@ -18,7 +18,8 @@
  * to the largest.
  *
  * Redis is told first and Postgres committed last: a crash in between leaves Redis in an epoch that Postgres never
- * issued, which is not sound, so that the next one to look issues another.
+ * issued, which is not sound, so that the next one to look issues another. So is Redis ahead where Postgres goes back
+ * to an older state; that a worker finds, which commits nothing from a Redis in another epoch than Postgres has issued.
  */
 import type { Logger } from "../ops/log.ts";
 import type { AddResult, Draft, Position, Queue, ShardState } from "../queue/port.ts";
@@ -38,7 +39,8 @@ export class ShardKeeper {
   readonly #queue: Queue;
   readonly #store: ShardStore;
   readonly #log: Logger;
-  readonly #bounds: ShardBounds;
+  /** Of each shard. */
+  readonly bounds: ShardBounds;
   readonly #shards: readonly number[];
   /** Shards that may be added to. */
   readonly #open = new Map<number, number>();
@@ -54,7 +56,7 @@ export class ShardKeeper {
     this.#queue = queue;
     this.#store = store;
     this.#log = log;
-    this.#bounds = bounds;
+    this.bounds = bounds;
     this.#shards = Array.from({ length: shards }, (_, shard) => shard);
   }
 
@@ -101,8 +103,8 @@ export class ShardKeeper {
     const floor = this.#floors.get(shard);
     const result = await this.#queue.add(shard, epoch, draft, {
       floorSeq: floor?.epoch === epoch ? floor.seq : 0,
-      eventsMax: this.#bounds.eventsMax,
-      bytesMax: this.#bounds.bytesMax,
+      eventsMax: this.bounds.eventsMax,
+      bytesMax: this.bounds.bytesMax,
     });
     if (result.outcome === "added") {
       this.#raiseFloor(shard, { epoch, seq: result.seq });
@@ -120,6 +122,16 @@ export class ShardKeeper {
    */
   learn(shard: number, position: Position): void {
     if (this.#floors.get(shard)?.epoch === position.epoch) this.#raiseFloor(shard, position);
+  }
+
+  /** Compares a shard that is found to be in another epoch than Postgres has issued, whether it is added to or not. */
+  takeUp(shard: number): Promise<void> {
+    return this.#takeUp(shard);
+  }
+
+  /** Not to shards of processes that were configured otherwise; a process that only works adds to none. */
+  #mayAddTo(shard: number): boolean {
+    return this.#timer !== undefined && shard < this.#shards.length;
   }
 
   #close(shard: number): void {
@@ -146,7 +158,7 @@ export class ShardKeeper {
       this.#foreign = false;
       this.#raiseFloor(shard, head);
       if (this.#linkChanges !== linkChanges) return await this.#takeUpNow(shard);
-      if (this.#queue.link.state === "up") this.#open.set(shard, head.epoch);
+      if (this.#queue.link.state === "up" && this.#mayAddTo(shard)) this.#open.set(shard, head.epoch);
     } catch (error) {
       if (error instanceof ForeignQueue && !this.#foreign) {
         this.#foreign = true;
@@ -160,10 +172,7 @@ export class ShardKeeper {
     for (let tries = 0; tries < BEGIN_TRIES_MAX; tries += 1) {
       const state = await this.#queue.state(shard);
       if (state.installation !== undefined && state.installation !== this.#store.installation) {
-        throw new ForeignQueue(
-          `Redis holds the shards of installation ${state.installation}, Postgres is ${this.#store.installation}; ` +
-            "use another Redis, another KEY_PREFIX, or empty that Redis",
-        );
+        throw new ForeignQueue(state.installation, this.#store.installation);
       }
       const head = isSound(state, row, this.#floors.get(shard)) ? state.head : await this.#issue(shard, row, state);
       if (head === undefined) continue;

@@ -32,7 +32,7 @@ function setting({ recount, entries = [], head, standing }: Setting = {}) {
     },
     async standing() {
       lookups += 1;
-      return standing?.(lookups) ?? { epoch: 1, seq: 12, fence: 0 };
+      return standing?.(lookups) ?? { epoch: 1, seq: 12, fence: 0, issuedEpoch: 1 };
     },
   };
   return { queue, store, lookups: () => lookups };
@@ -102,7 +102,7 @@ describe("the queue from the position to the head", () => {
     const entries = [entry({ epoch: 1, seq: 15 }, 2)];
     const { store, queue, lookups } = setting({
       entries,
-      standing: (lookup) => ({ epoch: 1, seq: lookup === 1 ? 12 : 13, fence: 0 }),
+      standing: (lookup) => ({ epoch: 1, seq: lookup === 1 ? 12 : 13, fence: 0, issuedEpoch: 1 }),
     });
     expect((await verify(store, queue, true)).agrees).toBe(true);
     expect(lookups()).toBe(3);
@@ -111,7 +111,7 @@ describe("the queue from the position to the head", () => {
   test("is given up after five tries where the position never stands still", async () => {
     const { store, queue, lookups } = setting({
       head: { epoch: 1, seq: 900 },
-      standing: (lookup) => ({ epoch: 1, seq: 12 + lookup, fence: 0 }),
+      standing: (lookup) => ({ epoch: 1, seq: 12 + lookup, fence: 0, issuedEpoch: 1 }),
     });
     expect((await verify(store, queue, true)).agrees).toBe(false);
     expect(lookups()).toBe(10);

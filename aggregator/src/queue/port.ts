@@ -7,7 +7,8 @@
  * It promises: an `add` that has returned is on disk (P1) as far as `durability` says; seqs are handed out once and in
  * order; `read` shows entries in order and says where the head stood in the same instant; nothing is resent behind the
  * caller's back, so a failed `add` has an unknown outcome and a repeated one is a second delivery.
- * It refuses: an add below the caller's floor, of another epoch or past the bounds.
+ * It refuses: an add below the caller's floor, of another epoch or past the bounds; and to show another installation's
+ * entries.
  * It knows nothing of what deliveries mean.
  */
 
@@ -115,4 +116,11 @@ export class QueueAway extends Error {
 /** The queue belongs to another installation. An operator must act. */
 export class ForeignQueue extends Error {
   override readonly name = "ForeignQueue";
+
+  constructor(found: string, own: string) {
+    super(
+      `Redis holds the shards of installation ${found}, Postgres is ${own}; ` +
+        "use another Redis, another KEY_PREFIX, or empty that Redis",
+    );
+  }
 }

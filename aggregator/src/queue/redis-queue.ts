@@ -16,6 +16,7 @@ import {
   type Backlog,
   type Draft,
   type Entry,
+  ForeignQueue,
   type Position,
   type Queue,
   QueueAway,
@@ -94,8 +95,15 @@ export class RedisQueue implements Queue {
 
   async read(shard: number, after: Position, deliveriesMax: number, bytesMax: number): Promise<ReadResult> {
     const keys = [this.#key(shard, "head"), this.#key(shard, "stream")];
-    const reply = await this.link.script("readEntries", [...keys, toId(after), deliveriesMax, bytesMax]);
+    const reply = await this.link.script("readEntries", [
+      ...keys,
+      toId(after),
+      deliveriesMax,
+      bytesMax,
+      this.#installation,
+    ]);
     const [epoch, seq, entries] = reply as [string | null, string | null, [string, string[]][]];
+    if (epoch === "foreign") throw new ForeignQueue(seq ?? "", this.#installation);
     const head = epoch === null || seq === null ? undefined : { epoch: Number(epoch), seq: Number(seq) };
     return { head, entries: entries.map(([id, fields]) => parseEntry(id, fields)) };
   }
@@ -131,6 +139,7 @@ export class RedisQueue implements Queue {
       TAIL_BYTES_MAX,
       this.#channel,
       `moved ${shard} ${this.#self} ${position.epoch} ${position.seq}`,
+      this.#installation,
     ]);
   }
 

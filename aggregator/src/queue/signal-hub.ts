@@ -10,7 +10,9 @@ export type Signal =
   /** Entries were added, and this is the head since. Older versions don't say the head. */
   | { readonly kind: "grown"; readonly shard: number; readonly head: Position | undefined }
   /** A worker has committed up to this position. */
-  | { readonly kind: "moved"; readonly shard: number; readonly position: Position };
+  | { readonly kind: "moved"; readonly shard: number; readonly position: Position }
+  /** Redis is in a later epoch than Postgres has issued, which has gone back: the shard is to be taken up. */
+  | { readonly kind: "ahead"; readonly shard: number };
 
 export class SignalHub {
   readonly #listeners: ((signal: Signal) => void)[] = [];

@@ -5,7 +5,7 @@ import type { Database, Row } from "./database.ts";
 import type { Batch, BatchStore, Examined, Named, Naming, Standing, StoredBatch } from "./port.ts";
 import storeBatch from "./sql/store-batch.sql" with { type: "text" };
 
-const STANDINGS = "SELECT shard, epoch, seq, fence FROM positions";
+const STANDINGS = "SELECT shard, epoch, seq, fence, issued_epoch FROM positions";
 const SKIP_GAP = `
   WITH moved AS (
     UPDATE positions SET epoch = $5, seq = $6, moved_at = now()
@@ -89,5 +89,10 @@ export class PostgresBatchStore implements BatchStore {
 }
 
 function toStanding(row: Row): Standing {
-  return { epoch: row["epoch"] as number, seq: row["seq"] as number, fence: row["fence"] as number };
+  return {
+    epoch: row["epoch"] as number,
+    seq: row["seq"] as number,
+    fence: row["fence"] as number,
+    issuedEpoch: row["issued_epoch"] as number,
+  };
 }

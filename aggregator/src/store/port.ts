@@ -17,6 +17,8 @@ import type { AuditPlace } from "./audit-port.ts";
 export interface Standing extends Position {
   /** Raised whenever a producer takes the shard up: what was read before that is void. */
   readonly fence: number;
+  /** The epoch that rules: a queue in another one is not the one that Postgres knows of. */
+  readonly issuedEpoch: number;
 }
 
 /** What Postgres can never store, with the last seq and the number of its deliveries. */

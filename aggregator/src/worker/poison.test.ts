@@ -3,7 +3,7 @@ import { MemoryBatchStore } from "../../test/fakes/memory-batch-store.ts";
 import { entry, unknownEntry } from "../../test/fakes/memory-queue.ts";
 import { separatePoison } from "./poison.ts";
 
-const FROM = { epoch: 2, seq: 10, fence: 4 };
+const FROM = { epoch: 2, seq: 10, fence: 4, issuedEpoch: 2 };
 const REFUSAL = { sqlstate: "22P02", reason: "invalid input syntax" };
 
 /** Refuses the deliveries that are named "bad…"; an entry of its own that holds "torn" can't be taken apart. */

@@ -10,7 +10,7 @@ import type { After } from "./dispatcher.ts";
 import { ShardWorker } from "./shard-worker.ts";
 
 const SHARD = 3;
-const START = { epoch: 1, seq: 10, fence: 2 };
+const START = { epoch: 1, seq: 10, fence: 2, issuedEpoch: 1 };
 const RETRY_DELAY_MS_MAX = 3000;
 const BATCH_DELIVERIES_MAX = 2000;
 
@@ -73,13 +73,14 @@ describe("a shard with work", () => {
     ]);
     expect(signals).toEqual([{ kind: "moved", shard: SHARD, position: { epoch: 1, seq: 15 } }]);
     expect(queue.shard(SHARD).committedSeq).toBe(15);
-    expect(lastSeen()).toEqual({ epoch: 1, seq: 15, fence: 2 });
+    expect(lastSeen()).toEqual({ epoch: 1, seq: 15, fence: 2, issuedEpoch: 1 });
   });
 
   test("goes over into a later epoch without a break", async () => {
+    store.rows.set(SHARD, { ...START, issuedEpoch: 4 });
     waiting([upTo(12, 2), entry({ epoch: 4, seq: 13 }, 1)]);
     await worker.work(SHARD);
-    expect(store.rows.get(SHARD)).toEqual({ epoch: 4, seq: 13, fence: 2 });
+    expect(store.rows.get(SHARD)).toEqual({ epoch: 4, seq: 13, fence: 2, issuedEpoch: 4 });
   });
 
   test("that has more than a batch holds is due again", async () => {
@@ -133,6 +134,7 @@ describe("a shard without work is quiet, and nothing is written", () => {
     ["whose head is behind", { epoch: 1, seq: 4 }],
     ["in an epoch that holds nothing yet", { epoch: 2, seq: 10 }],
   ])("%s", async (_name, head) => {
+    store.rows.set(SHARD, { ...START, issuedEpoch: head?.epoch ?? 1 });
     waiting([], head);
     expect(await worker.work(SHARD)).toEqual({ kind: "quiet" });
     expect([store.batches, store.gaps, signals]).toEqual([[], [], []]);
@@ -166,9 +168,11 @@ describe("a gap", () => {
   });
 
   test("up to the head is skipped where the stream holds nothing more", async () => {
+    const from = { ...START, issuedEpoch: 2 };
+    store.rows.set(SHARD, from);
     waiting([], { epoch: 2, seq: 14 });
     expect(await worker.work(SHARD)).toEqual({ kind: "again" });
-    expect(store.gaps).toEqual([{ from: START, to: { epoch: 2, seq: 14 } }]);
+    expect(store.gaps).toEqual([{ from, to: { epoch: 2, seq: 14 } }]);
   });
 
   test("between entries ends the batch before it", async () => {
@@ -176,17 +180,17 @@ describe("a gap", () => {
     expect(await worker.work(SHARD)).toEqual({ kind: "again" });
     expect([store.rows.get(SHARD)?.seq, store.gaps]).toEqual([12, []]);
     await worker.work(SHARD);
-    expect(store.gaps).toEqual([{ from: { epoch: 1, seq: 12, fence: 2 }, to: { epoch: 1, seq: 19 } }]);
+    expect(store.gaps).toEqual([{ from: { epoch: 1, seq: 12, fence: 2, issuedEpoch: 1 }, to: { epoch: 1, seq: 19 } }]);
   });
 
   test.each([
-    ["that another worker has moved", { epoch: 1, seq: 14, fence: 2 }],
-    ["that a producer has taken up", { epoch: 1, seq: 11, fence: 3 }],
-    ["in another epoch", { epoch: 2, seq: 11, fence: 2 }],
+    ["that another worker has moved", { epoch: 1, seq: 14, fence: 2, issuedEpoch: 1 }],
+    ["that a producer has taken up", { epoch: 1, seq: 11, fence: 3, issuedEpoch: 1 }],
+    ["in another epoch", { epoch: 2, seq: 11, fence: 2, issuedEpoch: 1 }],
   ])("is believed of a fresh position only, not of one %s", async (_name, standing) => {
     waiting([upTo(11, 1)]);
     await worker.work(SHARD);
-    expect(lastSeen()).toEqual({ epoch: 1, seq: 11, fence: 2 });
+    expect(lastSeen()).toEqual({ epoch: 1, seq: 11, fence: 2, issuedEpoch: 1 });
     store.rows.set(SHARD, standing);
     waiting([upTo(15, 1)]);
     expect(await worker.work(SHARD)).toEqual({ kind: "again" });
@@ -197,7 +201,7 @@ describe("a gap", () => {
   test("that another worker skips in the same instant is not reported twice", async () => {
     waiting([upTo(15, 2)]);
     store.before = (call) => {
-      if (call === "skipGap") store.rows.set(SHARD, { epoch: 1, seq: 13, fence: 2 });
+      if (call === "skipGap") store.rows.set(SHARD, { epoch: 1, seq: 13, fence: 2, issuedEpoch: 1 });
     };
     expect(await worker.work(SHARD)).toEqual({ kind: "again" });
     expect(errors()).toEqual([]);
@@ -217,7 +221,7 @@ describe("another worker", () => {
   test("that has moved the shard is followed at once", async () => {
     waiting([upTo(11, 1), upTo(12, 1)]);
     store.before = (call) => {
-      if (call === "storeBatch") store.rows.set(SHARD, { epoch: 1, seq: 11, fence: 2 });
+      if (call === "storeBatch") store.rows.set(SHARD, { epoch: 1, seq: 11, fence: 2, issuedEpoch: 1 });
     };
     expect(await worker.work(SHARD)).toEqual({ kind: "again" });
     store.before = () => {};
@@ -228,10 +232,10 @@ describe("another worker", () => {
   test("or a producer that has raised the fence is followed at once", async () => {
     waiting([upTo(11, 1)]);
     await worker.work(SHARD);
-    store.rows.set(SHARD, { epoch: 1, seq: 11, fence: 3 });
+    store.rows.set(SHARD, { epoch: 1, seq: 11, fence: 3, issuedEpoch: 1 });
     waiting([upTo(11, 1), upTo(12, 1)]);
     expect(await worker.work(SHARD)).toEqual({ kind: "again" });
-    expect(lastSeen()).toEqual({ epoch: 1, seq: 11, fence: 3 });
+    expect(lastSeen()).toEqual({ epoch: 1, seq: 11, fence: 3, issuedEpoch: 1 });
   });
 });
 
@@ -285,7 +289,7 @@ describe("a failure", () => {
     store.before = (call, batch) => {
       // The commit succeeds, its answer is lost.
       if (call !== "storeBatch" || batch === undefined) return;
-      store.rows.set(SHARD, { ...batch.to, fence: 2 });
+      store.rows.set(SHARD, { ...batch.to, fence: 2, issuedEpoch: 1 });
       throw new StoreAway("connection closed");
     };
     await worker.work(SHARD);
@@ -375,7 +379,7 @@ describe("poison", () => {
     const refuse = store.before;
     store.before = (call, batch) => {
       refuse(call, batch);
-      if (call === "examine") store.rows.set(SHARD, { epoch: 1, seq: 13, fence: 2 });
+      if (call === "examine") store.rows.set(SHARD, { epoch: 1, seq: 13, fence: 2, issuedEpoch: 1 });
     };
     expect(await worker.work(SHARD)).toEqual({ kind: "again" });
     expect([errors(), store.batches]).toEqual([[], []]);

@@ -95,6 +95,7 @@ export class ShardWorker {
     this.#standings.set(shard, from);
     const limit = this.#limits.get(shard) ?? BATCH_DELIVERIES_MAX;
     const { entries, head } = await this.#queue.read(shard, from, limit, BATCH_BYTES_MAX);
+    if (head !== undefined && head.epoch !== from.issuedEpoch) return this.#standApart(shard, from, head);
     const first = entries[0];
     if (first === undefined) {
       if (head !== undefined && head.seq > from.seq) return this.#skipGap(shard, from, head);
@@ -141,7 +142,7 @@ export class ShardWorker {
 
   #committed(shard: number, from: Standing, last: Entry): void {
     const position = last.position;
-    this.#standings.set(shard, { ...position, fence: from.fence });
+    this.#standings.set(shard, { ...from, ...position });
     this.#hub.emit({ kind: "moved", shard, position });
     this.#trim(shard, position, last.content?.bytesIn);
   }
@@ -166,6 +167,20 @@ export class ShardWorker {
     return { kind: "later", delayMs: Math.random() * 2 * CONTENDED_DELAY_MS };
   }
 
+  /**
+   * Nothing is committed from a Redis that is in another epoch than Postgres has issued, nor said to be missing there.
+   * In an earlier one it has gone back, or is another Redis than the one that has the later epoch: whoever adds to it
+   * finds out when its link breaks. In a later one Redis is right, and Postgres has gone back.
+   */
+  async #standApart(shard: number, guess: Standing, head: Position): Promise<After> {
+    const from = await this.#store.standing(shard);
+    if (from === undefined) return { kind: "quiet" };
+    this.#standings.set(shard, from);
+    if (from.issuedEpoch !== guess.issuedEpoch) return { kind: "again" };
+    if (head.epoch > from.issuedEpoch) this.#hub.emit({ kind: "ahead", shard });
+    throw new QueueAway(`Redis is in epoch ${head.epoch} of the shard, Postgres has issued ${from.issuedEpoch}`);
+  }
+
   /** Redis has counted deliveries that it no longer holds. Only a fresh position may say so. */
   async #skipGap(shard: number, guess: Standing, to: Position): Promise<After> {
     const from = await this.#store.standing(shard);
@@ -174,7 +189,9 @@ export class ShardWorker {
     if (!isSameStanding(from, guess)) return { kind: "again" };
     const lost = to.seq - from.seq;
     if (!(await this.#store.skipGap(shard, from, to))) return { kind: "again" };
-    this.#standings.set(shard, { ...to, fence: from.fence });
+    this.#standings.set(shard, { ...from, ...to });
+    // Or Redis would count for ever what it lost, if that was the last of it.
+    this.#trimmed.delete(shard);
     this.#log.error(
       { shard, epoch: to.epoch, after_seq: from.seq, through_seq: to.seq, lost },
       "Entries are missing in the stream",

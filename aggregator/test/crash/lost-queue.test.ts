@@ -1,13 +1,12 @@
 /**
- * Redis itself loses what it acknowledged, or Postgres goes back. The loss is noticed, counted as `lost`, logged as an
+ * Redis itself loses what it acknowledged. The loss is noticed, counted as `lost`, logged as an
  * error, and everything that comes after it is stored (P4).
  */
 import { afterEach, expect, test } from "bun:test";
-import { renameSync, rmSync } from "node:fs";
-import { join } from "node:path";
 import { type BackingServers, startServers, useBackingServers } from "../harness/backing-servers.ts";
 import { makeEvents, type TestEvent, withDuplicates } from "../harness/event-factory.ts";
 import { eventually } from "../harness/eventually.ts";
+import { goBack } from "../harness/go-back.ts";
 import { Publisher, request } from "../harness/http-client.ts";
 import { recount } from "../harness/recount.ts";
 import { shardKeys } from "../harness/redis-commands.ts";
@@ -15,8 +14,6 @@ import { openStack, type Stack } from "../harness/stack.ts";
 import { drained } from "../harness/stats-watch.ts";
 
 useBackingServers();
-/** P5: after a dependency's return work goes on within this time. */
-const RECOVERY_MS_MAX = 15_000;
 
 let stack: Stack;
 let own: BackingServers | undefined;
@@ -148,25 +145,6 @@ test("an entry deleted from the middle of a stream is a gap of its own size", as
   await expectLoss(20, [...(batches[0] ?? []), ...(batches[2] ?? [])]);
 });
 
-/** Owners, modes and times stay: a server that runs as another user must be able to read its files. */
-function copyFolder(from: string, to: string): void {
-  const { exitCode, stderr } = Bun.spawnSync(["cp", "-a", from, to]);
-  if (exitCode !== 0) throw new Error(`cp failed: ${stderr.toString()}`);
-}
-
-/** Runs `meanwhile` and then gives the server the data folder back as it was before. */
-async function goBack(server: BackingServers["redis" | "postgres"], folder: string, meanwhile: () => Promise<void>) {
-  const copy = `${folder}.copy`;
-  await server.stop();
-  copyFolder(folder, copy);
-  await server.start();
-  await meanwhile();
-  await server.stop();
-  rmSync(folder, { recursive: true });
-  renameSync(copy, folder);
-  await server.start();
-}
-
 test("an older AOF restored: the backlog of then is stored, what is missing is counted, what follows is stored", async () => {
   own = await startServers();
   stack = await openStack({ servers: own });
@@ -175,7 +153,7 @@ test("an older AOF restored: the backlog of then is stored, what is missing is c
   await stack.publisher.publishAll([kept.slice(0, 20), kept.slice(20)]);
   const watch = stack.watchStats();
   watch.expectLoss();
-  await goBack(own.redis, own.redis.dataDir, async () => {
+  await goBack(own.redis, async () => {
     await stack.publisher.publishAll([lost.slice(0, 30), lost.slice(30)]);
   });
   await stack.publisher.publishAll([after.slice(0, 30), after.slice(30)]);
@@ -196,7 +174,7 @@ test("an older AOF restored behind the position: numbers go on above it, and not
   await stack.start();
   const [before, between, after] = [makeEvents(30), makeEvents(80), makeEvents(45)];
   await stack.publisher.publishStored(before);
-  await goBack(own.redis, own.redis.dataDir, async () => {
+  await goBack(own.redis, async () => {
     await stack.publisher.publishStored(between);
   });
   await stack.publisher.publishStored(after, { within: 20_000 });
@@ -253,7 +231,7 @@ test("Redis comes back with less, and who has lost nothing is back first: all of
   const [one, two] = [loser, other].map(({ url }) => new Publisher(() => url, stack.ledger));
   const [kept, lost, after] = [makeEvents(20), makeEvents(40), makeEvents(25)];
   await one?.publish(kept);
-  await goBack(own.redis, own.redis.dataDir, async () => {
+  await goBack(own.redis, async () => {
     await one?.publish(lost);
     stack.redisLink.refuse();
   });
@@ -289,7 +267,7 @@ test("a batch that was read before Redis went back does not commit after it (P3,
   await stack.publisher.publish(kept);
   const { publisher, postgresLink } = stack;
   const hold = postgresLink.hold("request", ({ text }) => text.includes(lost[0]?.event_id ?? ""));
-  await goBack(own.redis, own.redis.dataDir, async () => {
+  await goBack(own.redis, async () => {
     await eventually(async () => expect((await request(`${api.url}/readyz`)).status).toBe(200));
     await publisher.publish(lost);
     await stack.start({ ROLES: "worker" });
@@ -299,25 +277,6 @@ test("a batch that was read before Redis went back does not commit after it (P3,
   hold.release();
   await expectLoss(30, [...kept, ...after]);
   expect(await storedOf(lost)).toBe(0);
-});
-
-test("Postgres goes back to an older state: the tail of the stream is read again, and nothing is lost", async () => {
-  own = await startServers();
-  stack = await openStack({ servers: own });
-  await stack.start();
-  const [before, between, after] = [makeEvents(30), makeEvents(80), makeEvents(45)];
-  await stack.publisher.publishStored(before);
-  const folder = join(own.redis.dataDir, "..", "postgres");
-  const { publisher } = stack;
-  await goBack(own.postgres, folder, async () => {
-    await publisher.publishStored(between, { within: 20_000 });
-    await drained(() => stack.url);
-  });
-  await publisher.publishStored(after, { within: 20_000 });
-  const stats = await drained(() => stack.url, RECOVERY_MS_MAX);
-  expect(stats.lost).toBe(0);
-  expect(await storedOf([...before, ...between, ...after])).toBe(155);
-  expect((await recount(stack.sql)).faults).toEqual([]);
 });
 
 test("the tail that is kept behind the position is bounded in bytes", async () => {

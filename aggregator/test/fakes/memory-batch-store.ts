@@ -43,7 +43,7 @@ export class MemoryBatchStore implements BatchStore {
   async storeBatch(batch: Batch, _naming: Naming): Promise<StoredBatch | undefined> {
     this.before("storeBatch", batch);
     if (this.isHeldElsewhere || !this.#standsAt(batch.shard, batch.from)) return undefined;
-    this.rows.set(batch.shard, { ...batch.to, fence: batch.from.fence });
+    this.rows.set(batch.shard, { ...batch.from, ...batch.to });
     this.batches.push(batch);
     const nothing = { dropped: [], kept: [], conflicts: 0, unjudged: 0, conflicting: [] };
     return { unique: batch.deliveries, duplicates: 0, ...nothing };
@@ -52,7 +52,7 @@ export class MemoryBatchStore implements BatchStore {
   async skipGap(shard: number, from: Standing, to: Position): Promise<boolean> {
     this.before("skipGap");
     if (!this.#standsAt(shard, from)) return false;
-    this.rows.set(shard, { ...to, fence: from.fence });
+    this.rows.set(shard, { ...from, ...to });
     this.gaps.push({ from, to });
     return true;
   }

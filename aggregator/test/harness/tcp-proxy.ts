@@ -231,11 +231,12 @@ export class TcpProxy {
   #opened = 0;
   #listener: Server | undefined;
 
-  readonly #options: ProxyOptions;
+  /** Where new connections lead: as when a name comes to mean another server, open ones stay where they are. */
+  targetPort: number;
 
-  private constructor(options: ProxyOptions) {
-    this.#options = options;
-    this.protocol = options.protocol;
+  private constructor({ protocol, targetPort }: ProxyOptions) {
+    this.protocol = protocol;
+    this.targetPort = targetPort;
   }
 
   static async open(options: ProxyOptions): Promise<TcpProxy> {
@@ -336,7 +337,7 @@ export class TcpProxy {
       client.resetAndDestroy();
       return;
     }
-    const server = connect({ port: this.#options.targetPort, host: "127.0.0.1", allowHalfOpen: true });
+    const server = connect({ port: this.targetPort, host: "127.0.0.1", allowHalfOpen: true });
     this.#opened += 1;
     const link = new Link(this.#opened, this, client, server);
     this.#links.add(link);

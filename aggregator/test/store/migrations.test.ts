@@ -119,7 +119,7 @@ async function serve(database: Database, schema: Schema): Promise<void> {
   expect((await letters.deadLetters({ resolved: false, limit: 5, after: undefined })).records).toHaveLength(1);
   expect(await letters.resolve({ shard: 0, seq: 3 }, "deleted")).toBe(true);
   expect(await batches.examine(text, 1)).toHaveLength(1);
-  expect(await batches.skipGap(0, { epoch: 1, seq: 3, fence: standing.fence }, { epoch: 1, seq: 5 })).toBe(true);
+  expect(await batches.skipGap(0, { ...standing, epoch: 1, seq: 3 }, { epoch: 1, seq: 5 })).toBe(true);
   const identities = [event, event, event];
   expect(await shards.verdicts({ shard: 0, epoch: 1, firstSeq: 1, identities })).toEqual([
     "stored",

@@ -175,7 +175,9 @@ describe("a batch changes nothing", () => {
   test("of a shard that Postgres does not know", async () => {
     await using schema = await openSchema();
     const before = await schema.content();
-    expect(await schema.deliver(7, makeEvents(1), { from: { epoch: 0, seq: 0, fence: 0 } })).toBeUndefined();
+    expect(
+      await schema.deliver(7, makeEvents(1), { from: { epoch: 0, seq: 0, fence: 0, issuedEpoch: 0 } }),
+    ).toBeUndefined();
     expect(await schema.content()).toEqual(before);
   });
 

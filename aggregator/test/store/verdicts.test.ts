@@ -129,7 +129,7 @@ describe("taking a shard up", () => {
     await using schema = await openSchema();
     const first = await schema.takeUp(0);
     await schema.deliver(0, makeEvents(1));
-    expect(await schema.takeUp(0)).toEqual({ epoch: 0, seq: 1, fence: first.fence + 1 });
+    expect(await schema.takeUp(0)).toEqual({ epoch: 0, seq: 1, fence: first.fence + 1, issuedEpoch: 0 });
   });
 
   test("waits for whoever holds the row, and commits what was compared, or nothing", async () => {

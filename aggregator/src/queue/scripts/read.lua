@@ -1,8 +1,9 @@
 -- Reads a shard's entries after a position, together with the head of the same instant.
 -- KEYS  head, stream
--- ARGV  the position as an id, deliveries_max, bytes_max
--- Answers {epoch, seq, entries}; at least one entry if there is any, however large it is.
-local head = redis.call('HMGET', KEYS[1], 'epoch', 'seq')
+-- ARGV  the position as an id, deliveries_max, bytes_max, installation
+-- Answers {epoch, seq, entries}; at least one entry if there is any, however large it is. Or {'foreign', installation}.
+local head = redis.call('HMGET', KEYS[1], 'epoch', 'seq', 'installation')
+if head[3] and head[3] ~= ARGV[4] then return {'foreign', head[3]} end
 local deliveries_left, bytes_left = tonumber(ARGV[2]), tonumber(ARGV[3])
 local entries, from, count = {}, '(' .. ARGV[1], 4
 while true do

@@ -3,9 +3,12 @@
 -- Notes how far a shard has been committed, and forgets entries behind that but for a bounded tail, which is read again
 -- if Postgres itself goes back. The tail is cut at marks that are set at most once a second or once a mebibyte.
 -- KEYS  head, stream, tail (a list of 'ms bytes id')
--- ARGV  epoch, seq, bytes_in of the last committed entry or '', tail_ms_max, tail_bytes_max, channel, signal
+-- ARGV  epoch, seq, bytes_in of the last committed entry or '', tail_ms_max, tail_bytes_max, channel, signal,
+--       installation
 local id = ARGV[1] .. '-' .. ARGV[2]
-local head = redis.call('HMGET', KEYS[1], 'epoch', 'committed', 'bytes_out', 'seq', 'bytes_in')
+local head = redis.call('HMGET', KEYS[1], 'epoch', 'committed', 'bytes_out', 'seq', 'bytes_in', 'installation')
+-- What another installation has committed says nothing of this one's entries.
+if head[6] and head[6] ~= ARGV[8] then return 0 end
 if head[2] and tonumber(ARGV[2]) > tonumber(head[2]) then redis.call('HSET', KEYS[1], 'committed', ARGV[2]) end
 local known_bytes = ARGV[3] ~= '' and head[1] == ARGV[1]
 -- Nothing waits: so none of the bytes that were added does, even where nobody remembers how many they were.
@@ -21,7 +24,18 @@ local read_mark = function(index)
   local a, b, c = string.match(mark, '^(%d+) (%d+) (%S+)$')
   return {ms = tonumber(a), bytes = tonumber(b), id = c}
 end
+local is_beyond = function(mark)
+  local epoch, seq = string.match(mark.id, '^(%d+)-(%d+)$')
+  epoch, seq = tonumber(epoch), tonumber(seq)
+  return epoch > tonumber(ARGV[1]) or (epoch == tonumber(ARGV[1]) and seq > tonumber(ARGV[2]))
+end
 local newest = read_mark(-1)
+-- Marks beyond the position: Postgres has gone back, and what lies before them is still to be read again. They may be
+-- old by now, and nothing is cut that is not committed.
+while newest and is_beyond(newest) do
+  redis.call('RPOP', KEYS[3])
+  newest = read_mark(-1)
+end
 if not newest or ms - newest.ms >= 1000 or bytes - newest.bytes >= 1048576 then
   redis.call('RPUSH', KEYS[3], string.format('%.0f %.0f %s', ms, bytes, id))
 end
