@@ -235,6 +235,8 @@ function options(connectionName: string): Omit<RedisOptions, "replyMapping"> {
     commandTimeout: COMMAND_TIMEOUT_MS,
     connectTimeout: CONNECT_TIMEOUT_MS,
     keepAlive: 5000,
+    // A server that has become a replica keeps its connections: only a new one can find who leads now.
+    reconnectOnError: (error) => error.message.startsWith("READONLY"),
     retryStrategy: () => Math.ceil(Math.random() * RECONNECT_DELAY_MS_MAX),
   };
 }

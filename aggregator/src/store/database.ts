@@ -24,6 +24,8 @@ export const DEADLINE_MS = 9000;
 const CONNECT_TIMEOUT_S = 3;
 const RECONNECT_DELAY_S_MAX = 0.5;
 const KEEP_ALIVE_S = 5;
+/** read_only_sql_transaction */
+const READ_ONLY = "25006";
 
 const OWN_CHECKS = new Set([
   "identities_topic_length",
@@ -127,6 +129,8 @@ export class Database {
     try {
       return await Promise.race([work(sql), deadline]);
     } catch (error) {
+      // A server that has become a standby keeps its connections: only new ones can find who leads now.
+      if (error instanceof postgres.PostgresError && error.code === READ_ONLY) this.#renew(sql);
       throw translate(error);
     } finally {
       this.#calls -= 1;
