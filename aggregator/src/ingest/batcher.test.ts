@@ -17,10 +17,10 @@ let keeper: ShardKeeper;
 let batcher: Batcher;
 let signals: Signal[];
 
-async function open(shards: number, eventsMax = 1_000_000): Promise<void> {
+async function open(shards: number, eventsMax = 1_000_000, bytesMax = 1024 * MEBIBYTE): Promise<void> {
   queue = new MemoryQueue();
   store = new MemoryShardStore();
-  keeper = new ShardKeeper(queue, store, shards, { eventsMax, bytesMax: 1024 * MEBIBYTE }, recordedLog().log);
+  keeper = new ShardKeeper(queue, store, shards, { eventsMax, bytesMax }, recordedLog().log);
   await keeper.start();
   const hub = new SignalHub();
   signals = [];
@@ -67,6 +67,21 @@ const drafts = () => queue.adds.map(({ draft }) => draft);
 const deliveries = () => drafts().map((draft) => draft.deliveries);
 
 describe("group commit", () => {
+  test("makes no entry that an empty shard has no room for, however many requests wait (P5)", async () => {
+    await open(8, 100, 3000);
+    const release = holdAdds();
+    const first = [submit("a", 1), submit("b", 1)];
+    await turn();
+    const requests = Array.from({ length: 18 }, () => submit("x".repeat(50), 10));
+    const large = Array.from({ length: 3 }, () => submit("x".repeat(900), 1));
+    release();
+    await turn();
+    expect(Math.max(...deliveries())).toBe(100);
+    const shared = drafts().filter((draft) => draft.requests.length > 1);
+    expect(Math.max(...shared.map(({ text }) => text.length))).toBeLessThanOrEqual(1000);
+    expect(first.concat(requests, large).filter(({ ended }) => ended instanceof Overloaded)).toEqual([]);
+  });
+
   test("makes one entry of the requests of one turn, with their order and boundaries", async () => {
     const requests = [submit("a", 1), submit("b,c", 2), submit("d", 1)];
     await turn();

@@ -20,6 +20,8 @@ const ENTRY_DELIVERIES_MAX = 2000;
 const ENTRY_BYTES_MAX = 1024 * 1024;
 /** One is fsynced while the next one travels; more would make them smaller without making the fsync faster. */
 const ENTRIES_UNDER_WAY_MAX = 2;
+/** The bytes of a text are at most so many times its length: UTF-8 of UTF-16. */
+const BYTES_A_CHARACTER_MAX = 3;
 const WAITING_BYTES_MAX = 32 * 1024 * 1024;
 /** With the command's own time-out, a publish fails within 2 s. */
 const WAITING_MS_MAX = 600;
@@ -60,6 +62,9 @@ export class Batcher {
   readonly #observer: IngestObserver;
   readonly #tracing: Pick<Tracing, "current"> | undefined;
   readonly #picker: ShardPicker;
+  /** An entry of several requests always fits into an empty shard; or those that fit by themselves would be refused. */
+  readonly #deliveriesMax: number;
+  readonly #lengthMax: number;
   readonly #waiting: Waiting[] = [];
   readonly #idle: (() => void)[] = [];
   #waitingBytes = 0;
@@ -77,6 +82,9 @@ export class Batcher {
     this.#observer = observer;
     this.#tracing = tracing;
     this.#picker = new ShardPicker(keeper.shards.length);
+    const { eventsMax, bytesMax } = keeper.bounds;
+    this.#deliveriesMax = Math.min(ENTRY_DELIVERIES_MAX, eventsMax);
+    this.#lengthMax = Math.min(ENTRY_BYTES_MAX, Math.floor(bytesMax / BYTES_A_CHARACTER_MAX));
   }
 
   /** Bytes that wait here. */
@@ -116,8 +124,8 @@ export class Batcher {
     const last = this.#waiting.at(-1);
     if (
       last !== undefined &&
-      last.bytes + bytes <= ENTRY_BYTES_MAX &&
-      last.deliveries + deliveries <= ENTRY_DELIVERIES_MAX
+      last.bytes + bytes <= this.#lengthMax &&
+      last.deliveries + deliveries <= this.#deliveriesMax
     ) {
       return last;
     }
