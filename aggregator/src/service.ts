@@ -37,6 +37,8 @@ import { DuplicatesRoute } from "./query/duplicates-route.ts";
 import { EventRoute } from "./query/event-route.ts";
 import { EventStreams } from "./query/event-streams.ts";
 import { EventsRoute } from "./query/events-route.ts";
+import { StatsHistory } from "./query/stats-history.ts";
+import { StatsHistoryRoute } from "./query/stats-history-route.ts";
 import { StatsRoute } from "./query/stats-route.ts";
 import { TopicsRoute } from "./query/topics-route.ts";
 import { RedisLink } from "./queue/redis-link.ts";
@@ -162,6 +164,7 @@ class Parts implements Service {
   readonly #events: PostgresEventStore;
   readonly #audit: PostgresAuditStore;
   readonly #auditor: Auditor;
+  readonly #history: StatsHistory;
   readonly #followers: Followers;
   readonly #subscriptions: Subscriptions;
   readonly routes: readonly Route[];
@@ -190,6 +193,9 @@ class Parts implements Service {
     const shards = new PostgresShardStore(api, installation);
     this.#events = new PostgresEventStore(api);
     this.#audit = new PostgresAuditStore(api);
+    this.#history = new StatsHistory(this.#events, this.#queue);
+    api.onConnectionLost(() => this.#history.doubt());
+    this.#hub.on((signal) => this.#history.hear(signal));
     this.#keeper = new ShardKeeper(this.#queue, shards, config.shards, boundsOfShard(config), log);
     this.#hub.on((signal) => {
       if (signal.kind === "ahead") return void this.#keeper.takeUp(signal.shard);
@@ -250,6 +256,7 @@ class Parts implements Service {
       this.#pool.start(workers);
       this.#auditor.start();
     }
+    this.#history.start();
     await this.#access.start();
     this.#http.start();
     this.#certificates.start();
@@ -271,8 +278,10 @@ class Parts implements Service {
   #routesOfRoles(): readonly Route[] {
     const { roles, bodyBytesMax, batchEventsMax, otlpTopic, otlpIdentity } = this.#config;
     const stats = new StatsRoute(this.#events, this.#queue, this.#audit, () => ({ stuck: this.#pool.stuck }));
+    const history = new StatsHistoryRoute(this.#history);
     const workers = new WorkersRoute(this.#events, this.#queue, this.#pool);
-    const reporting = [...this.#health.routes, ...stats.routes, ...workers.routes, ...this.#metricsRoute().routes];
+    const counting = [...stats.routes, ...history.routes];
+    const reporting = [...this.#health.routes, ...counting, ...workers.routes, ...this.#metricsRoute().routes];
     if (!roles.has("api")) return reporting;
     const limits = { bodyBytesMax, batchEventsMax };
     const intake = new Intake(this.#batcher, this.#verdicts, this.#topics, limits);
@@ -333,6 +342,7 @@ class Parts implements Service {
     await this.#answerInFlight();
     await within(TRANSACTIONS_MS_MAX, Promise.all([this.#pool.stop(), this.#auditor.stop()]));
     this.#keeper.stop();
+    this.#history.stop();
     this.#topics.stop();
     this.#partitions.stop();
     this.#certificates.stop();

@@ -19,18 +19,25 @@ const TopicCountSchema = Type.Object({
   dead_lettered: Count,
 });
 
-/** `GET /stats`. In every reply `received = unique_processed + duplicate_dropped + dead_lettered + queued` (P3). */
-export const StatsReplySchema = Type.Object({
+/** In each, `received = unique_processed + duplicate_dropped + dead_lettered + queued` (P3). */
+const COUNTS = {
   received: Type.Integer({ minimum: 0, description: "Deliveries that were acknowledged: the sum of the four below" }),
   unique_processed: Type.Integer({ minimum: 0, description: "Deliveries that were stored, and so: events" }),
   duplicate_dropped: Count,
-  conflicts: Type.Integer({ minimum: 0, description: "Of the dropped: those that said something else" }),
   dead_lettered: Count,
+  queued: Count,
+};
+export const StatsCountsSchema = Type.Object(COUNTS);
+export type StatsCounts = Static<typeof StatsCountsSchema>;
+
+/** `GET /stats` */
+export const StatsReplySchema = Type.Object({
+  ...COUNTS,
+  conflicts: Type.Integer({ minimum: 0, description: "Of the dropped: those that said something else" }),
   dead_letters_open: Type.Integer({
     minimum: 0,
     description: "Of the dead-lettered: what is neither replayed nor deleted",
   }),
-  queued: Count,
   lost: Type.Integer({ minimum: 0, description: "Acknowledged deliveries that Redis has lost" }),
   topics: Type.Array(TopicSchema),
   uptime: Type.String({ pattern: "^[0-9]+:[0-5][0-9]:[0-5][0-9]$", description: "H:MM:SS" }),
@@ -46,6 +53,23 @@ export const StatsReplySchema = Type.Object({
   stuck_shards: Type.Array(StuckShardSchema),
 });
 export type StatsReply = Static<typeof StatsReplySchema>;
+
+/**
+ * `GET /stats/history`. Times are by the clock of the process that answers, which remembers nothing of before `since`:
+ * it began then.
+ */
+export const StatsHistoryReplySchema = Type.Object({
+  since: TimestampSchema,
+  now: TimestampSchema,
+  interval_s: Type.Number({ exclusiveMinimum: 0, description: "From one sample to the next" }),
+  samples: Type.Array(
+    Type.Object({
+      at: TimestampSchema,
+      counts: Type.Union([StatsCountsSchema, Type.Null()], { description: "null: Redis or Postgres was away" }),
+    }),
+  ),
+});
+export type StatsHistoryReply = Static<typeof StatsHistoryReplySchema>;
 
 /** `GET /healthz` */
 export const HealthReplySchema = Type.Object({ status: Type.Literal("alive") });

@@ -12,6 +12,7 @@ import { LIST_DUPLICATES } from "../query/duplicates-endpoint.ts";
 import { SHOW_EVENT } from "../query/event-endpoint.ts";
 import { LIST_EVENTS } from "../query/events-endpoint.ts";
 import { SHOW_STATS } from "../query/stats-endpoint.ts";
+import { SHOW_STATS_HISTORY } from "../query/stats-history-endpoint.ts";
 import { LIST_TOPICS } from "../query/topics-endpoint.ts";
 import { SHOW_REFERENCE, SHOW_REFERENCE_FILE } from "../reference/reference-endpoints.ts";
 import type { Endpoint } from "../route.ts";
@@ -51,6 +52,7 @@ export const CATALOGUE: readonly Endpoint[] = [
   SHOW_HEALTH,
   SHOW_READINESS,
   SHOW_STATS,
+  SHOW_STATS_HISTORY,
   SHOW_WORKERS,
   SHOW_METRICS,
   SHOW_OPENAPI,

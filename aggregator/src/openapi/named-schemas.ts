@@ -15,6 +15,8 @@ export const NAMED_SCHEMAS: Readonly<Record<string, TSchema>> = {
   StoredLinesReply: contract.StoredLinesReplySchema,
   StoredVerdict: contract.StoredVerdictSchema,
   StatsReply: contract.StatsReplySchema,
+  StatsCounts: contract.StatsCountsSchema,
+  StatsHistoryReply: contract.StatsHistoryReplySchema,
   StuckShard: contract.StuckShardSchema,
   EventRecord: contract.EventRecordSchema,
   EventDetail: contract.EventDetailSchema,

@@ -1,16 +1,11 @@
-/**
- * `GET /stats`: the counts, exactly (P3).
- *
- * Counters and positions are read by one statement of one snapshot; then, and only then, the heads. What is queued is
- * the difference, so in every reply received = unique + duplicate + dead + queued: whatever moved in between was
- * already counted on one side or the other.
- */
+/** `GET /stats`: the counts, exactly (P3), by topic too, and who resends. */
 import type { Caller } from "../access/caller.ts";
 import type { Queue } from "../queue/port.ts";
 import type { Route } from "../route.ts";
 import type { AuditReader, Resending } from "../store/audit-port.ts";
-import type { EventStore, TopicCount } from "../store/port.ts";
+import type { EventStore } from "../store/port.ts";
 import type { Stuck } from "../worker/shard-worker.ts";
+import { readCounts, sumOf } from "./counts.ts";
 import { NO_PARAMETERS, readParameters } from "./parameters.ts";
 import { SHOW_STATS } from "./stats-endpoint.ts";
 
@@ -46,30 +41,15 @@ export class StatsRoute {
   }
 
   async handle(caller: Caller): Promise<Response> {
-    const tally = await this.#store.tally();
-    const shards = [...tally.positions.keys()];
-    const heads = shards.length === 0 ? [] : await this.#queue.heads(shards);
+    const { tally, counts } = await readCounts(this.#store, this.#queue);
     const resending = await this.#findResending();
-    let queued = 0;
-    shards.forEach((shard, index) => {
-      queued += Math.max(0, (heads[index]?.seq ?? 0) - (tally.positions.get(shard)?.seq ?? 0));
-    });
-    const sum = (field: keyof TopicCount) =>
-      [...tally.topics.values()].reduce((total, count) => total + count[field], 0);
-    const unique = sum("unique_processed");
-    const duplicate = sum("duplicate_dropped");
-    const dead = sum("dead_lettered");
     // The topic '' counts dead letters, whose own topic can't be trusted. The sums are over all topics, whoever asks:
     // they say nothing of any one, and add up only as a whole (P3).
     const named = [...tally.topics].filter(([topic]) => topic !== "" && caller.allows(topic));
     return Response.json({
-      received: unique + duplicate + dead + queued,
-      unique_processed: unique,
-      duplicate_dropped: duplicate,
-      conflicts: sum("conflicts"),
-      dead_lettered: dead,
+      ...counts,
+      conflicts: sumOf(tally, "conflicts"),
       dead_letters_open: tally.deadOpen,
-      queued,
       lost: tally.lost,
       topics: named.map(([topic]) => topic),
       uptime: formatUptime(performance.now() - this.#startedAtMs),
