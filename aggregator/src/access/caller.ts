@@ -8,8 +8,10 @@ export interface Caller {
   readonly topics: readonly string[];
   /** True where all topics are the caller's. */
   readonly allowsAll: boolean;
-  /** Aborted when the key is revoked or expires; what goes on for longer ends then. Undefined: it never does. */
+  /** Aborted soon after the key was revoked or has expired. Undefined: that never happens. */
   readonly ended: AbortSignal | undefined;
+  /** Milliseconds until the key expires or the session is over, whichever comes first; Infinity: neither does. */
+  readonly leftMs: number;
   /** Of what the caller publishes; undefined: no bound of its own. */
   readonly quota: Quota | undefined;
   allows(topic: string): boolean;
@@ -28,6 +30,7 @@ export const EVERYBODY: Caller = {
   topics: [">"],
   allowsAll: true,
   ended: undefined,
+  leftMs: Number.POSITIVE_INFINITY,
   quota: undefined,
   allows: () => true,
 };
@@ -38,6 +41,7 @@ export const ANYBODY: Caller = {
   topics: [],
   allowsAll: false,
   ended: undefined,
+  leftMs: Number.POSITIVE_INFINITY,
   quota: undefined,
   allows: () => false,
 };

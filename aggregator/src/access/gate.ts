@@ -67,11 +67,11 @@ export class KeyGate implements Gate {
     return key !== undefined && this.signer.isGenuine(claim, key) ? { key, expiresAtS: claim.expiresAtS } : undefined;
   }
 
-  async #admitSession(request: Request, scope: Exclude<Scope, "anybody">): Promise<Key> {
+  async #admitSession(request: Request, scope: Exclude<Scope, "anybody">): Promise<Caller> {
     const found = await this.sessionOf(request);
     if (found === undefined) throw new RequestError(NO_KEY);
     requireOwnPage(request, request.method !== "GET" && request.method !== "HEAD");
-    return entitled(found.key, scope);
+    return signedIn(entitled(found.key, scope), () => this.signer.leftMs(found.expiresAtS));
   }
 }
 
@@ -88,19 +88,26 @@ export function readKeyText(header: string): string {
 }
 
 function entitled(key: Key | undefined, scope: Exclude<Scope, "anybody">): Key {
-  if (key === undefined) throw unknownKey();
+  if (key === undefined) throw new RequestError(UNKNOWN_KEY);
   key.isUsed = true;
   if (key.scopes.has(scope)) return key;
   throw new RequestError(scopeMissing(key.name, key.scopes, scope));
 }
 
-/** For what goes on for longer than most. @throws RequestError 401 where the caller's key has ended since. */
-export function requireGood({ ended }: Caller): void {
-  if (ended?.aborted) throw unknownKey();
-}
-
-function unknownKey(): RequestError {
-  return new RequestError(UNKNOWN_KEY);
+/** Who has signed in with a key: that key, for as long as the session lasts. */
+export function signedIn(key: Key, sessionLeftMs: () => number): Caller {
+  const { name, topics, allowsAll, allows, ended, quota } = key;
+  return {
+    name,
+    topics,
+    allowsAll,
+    allows,
+    ended,
+    quota,
+    get leftMs() {
+      return Math.min(key.leftMs, sessionLeftMs());
+    },
+  };
 }
 
 function unauthorized(detail: string, error = ""): Problem {

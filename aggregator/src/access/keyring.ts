@@ -30,6 +30,7 @@ export class Key implements Caller {
   readonly allows: (topic: string) => boolean;
   readonly quota: TokenBucket | undefined;
   readonly #expiresAtMs: number;
+  readonly #now: () => number;
   readonly #ended = new AbortController();
   /** Since it was last noted. */
   isUsed = false;
@@ -46,6 +47,7 @@ export class Key implements Caller {
     this.allowsAll = topics.includes(">");
     this.allows = this.allowsAll ? () => true : compileTopics(topics);
     this.quota = quota && new TokenBucket(quota, now);
+    this.#now = now;
     this.#expiresAtMs = readAtMs + (expiresInMs ?? Number.POSITIVE_INFINITY);
   }
 
@@ -53,8 +55,12 @@ export class Key implements Caller {
     return this.#ended.signal;
   }
 
-  isGood(nowMs: number): boolean {
-    return nowMs < this.#expiresAtMs && !this.#ended.signal.aborted;
+  get leftMs(): number {
+    return this.#expiresAtMs - this.#now();
+  }
+
+  get isGood(): boolean {
+    return this.leftMs > 0 && !this.#ended.signal.aborted;
   }
 
   end(): void {
@@ -173,7 +179,7 @@ export class Keyring {
   }
 
   #ifGood(key: Key): Key | undefined {
-    return key.isGood(this.#now()) ? key : undefined;
+    return key.isGood ? key : undefined;
   }
 
   #schedule(): void {
@@ -182,8 +188,7 @@ export class Keyring {
   }
 
   async #turn(): Promise<void> {
-    const nowMs = this.#now();
-    for (const key of this.#byId.values()) if (!key.isGood(nowMs)) key.end();
+    for (const key of this.#byId.values()) if (!key.isGood) key.end();
     // What fails is said where it fails.
     await this.refresh().catch(() => undefined);
     await this.#noteUse(NOTE_MS).catch(() => undefined);

@@ -28,16 +28,16 @@ export function writeSessionCookie(value: string, maxAgeS: number, isSecure: boo
 
 export class SessionSigner {
   readonly #secret: Uint8Array;
-  readonly #nowS: () => number;
+  readonly #now: () => number;
 
   /** @param now milliseconds since the Unix epoch. */
   constructor(secret: Uint8Array, now: () => number = Date.now) {
     this.#secret = secret;
-    this.#nowS = () => Math.floor(now() / 1000);
+    this.#now = now;
   }
 
   issue(key: Pick<Key, "id" | "digest">): { readonly value: string; readonly expiresAtS: number } {
-    const expiresAtS = this.#nowS() + SESSION_S;
+    const expiresAtS = Math.floor(this.#now() / 1000) + SESSION_S;
     return { value: `${key.id}.${expiresAtS}.${this.#sign(key, expiresAtS)}`, expiresAtS };
   }
 
@@ -47,7 +47,12 @@ export class SessionSigner {
     const match = FORM.exec(pair?.trim().slice(SESSION_COOKIE.length + 1) ?? "");
     if (match === null) return undefined;
     const [keyId = 0, expiresAtS = 0] = match.slice(1, 3).map(Number);
-    return expiresAtS > this.#nowS() ? { keyId, expiresAtS, signature: match[3] ?? "" } : undefined;
+    return this.leftMs(expiresAtS) > 0 ? { keyId, expiresAtS, signature: match[3] ?? "" } : undefined;
+  }
+
+  /** Milliseconds until a session of that end is over. */
+  leftMs(expiresAtS: number): number {
+    return expiresAtS * 1000 - this.#now();
   }
 
   /** Whether this installation has signed the claim for that key. */

@@ -16,7 +16,7 @@ import {
 import { Type } from "@sinclair/typebox";
 import type { Caller, Quota } from "../access/caller.ts";
 import { notCovered } from "../access/covered.ts";
-import { requireGood } from "../access/gate.ts";
+import { requireGood } from "../access/end-of-caller.ts";
 import type { Parameters } from "../openapi/operation.ts";
 import type { Way } from "../ops/observers.ts";
 import { OVERLOADED, overQuota, type Problem, QUEUE_AWAY, RequestError } from "../problem.ts";

@@ -15,7 +15,7 @@
 import { type Identified, NAMED_ERRORS_MAX, type ProblemPlace, parseEventLine } from "@sekali/contract";
 import { ExponentialBackoff, handleType, retry } from "cockatiel";
 import type { Caller } from "../access/caller.ts";
-import { requireGood } from "../access/gate.ts";
+import { requireGood } from "../access/end-of-caller.ts";
 import { OverQuota } from "../access/token-bucket.ts";
 import { type Problem, problemOf, RequestError } from "../problem.ts";
 import { Overloaded } from "./batcher.ts";

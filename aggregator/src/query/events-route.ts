@@ -6,7 +6,7 @@
  * `Accept: application/x-ndjson` asks for all pages in one reply (`event-streams.ts`).
  */
 import type { Caller } from "../access/caller.ts";
-import { requireGood } from "../access/gate.ts";
+import { requireGood } from "../access/end-of-caller.ts";
 import type { Route } from "../route.ts";
 import { Unstorable } from "../store/port.ts";
 import { type EventReader, type EventsPage, type EventsQuery, isComparedByRow } from "../store/reader-port.ts";

@@ -11,12 +11,12 @@
 import { topicPatternFault } from "@sekali/contract";
 import type { Caller } from "../access/caller.ts";
 import { narrowed } from "../access/covered.ts";
+import { whenEnded } from "../access/end-of-caller.ts";
 import { readParameters, unacceptable } from "../query/parameters.ts";
 import type { Route } from "../route.ts";
 import type { Followers } from "./followers.ts";
 import { readStart, type Start } from "./start.ts";
 import { SUBSCRIBE } from "./subscribe-endpoint.ts";
-import type { Subscriber } from "./subscriber.ts";
 
 const ALL_TOPICS = ">";
 const HEADERS = {
@@ -48,15 +48,7 @@ export class SubscribeRoute {
     const subscriber = await this.#followers.open(topics, start);
     if (request.signal.aborted) subscriber.close();
     else request.signal.addEventListener("abort", () => subscriber.close(), { once: true });
-    endWith(caller, subscriber);
+    whenEnded(caller, subscriber.ended, () => subscriber.end("unauthorized"));
     return new Response(subscriber.stream, { headers: HEADERS });
   }
-}
-
-/** A stream goes on for as long as its caller's key is good, and not for longer. */
-function endWith({ ended }: Caller, subscriber: Subscriber): void {
-  if (ended === undefined) return;
-  const end = () => subscriber.end("unauthorized");
-  if (ended.aborted) end();
-  else ended.addEventListener("abort", end, { once: true, signal: subscriber.ended });
 }

@@ -22,6 +22,7 @@ import {
 } from "@sekali/contract";
 import type { Caller } from "../access/caller.ts";
 import { coversPattern, notCovered } from "../access/covered.ts";
+import { requireGood, whenEnded } from "../access/end-of-caller.ts";
 import { RequestError } from "../problem.ts";
 import {
   decodeCursor,
@@ -33,7 +34,13 @@ import {
   unacceptable,
 } from "../query/parameters.ts";
 import type { PathParameters, Route } from "../route.ts";
-import type { Lease, LeasedEvent, SubscriptionDefinition, SubscriptionState } from "../store/subscription-port.ts";
+import type {
+  Handout,
+  Lease,
+  LeasedEvent,
+  SubscriptionDefinition,
+  SubscriptionState,
+} from "../store/subscription-port.ts";
 import { readJson } from "./json-body.ts";
 import { readStart } from "./start.ts";
 import { NoSuchSubscription, type Subscriptions } from "./subscriptions.ts";
@@ -116,9 +123,29 @@ export class SubscriptionsRoute {
     const topic = await this.#requireCovered(name, caller);
     // Leases are taken by this: a question for the headers alone must not take any.
     if (request.method === "HEAD") return new Response(null, { headers: JSON_HEADERS });
-    const gone = caller.ended === undefined ? request.signal : AbortSignal.any([request.signal, caller.ended]);
-    const { events } = await this.#subscriptions.next({ name, topic }, max, waitS * 1000, gone);
+    const events = await this.#wait(request, caller, (gone) =>
+      this.#subscriptions.next({ name, topic }, max, waitS * 1000, gone),
+    );
     return new Response(`{"events":[${events.map(renderLeased).join(",")}]}`, { headers: JSON_HEADERS });
+  }
+
+  /** Waits while the consumer is there, and its key is good. @throws RequestError 401 where that has ended. */
+  async #wait(
+    request: Request,
+    caller: Caller,
+    next: (gone: AbortSignal) => Promise<Handout>,
+  ): Promise<readonly LeasedEvent[]> {
+    const ended = new AbortController();
+    const answered = new AbortController();
+    whenEnded(caller, answered.signal, () => ended.abort());
+    try {
+      const { events } = await next(AbortSignal.any([request.signal, ended.signal]));
+      // What was handed out before is the consumer's: nobody else would get it until its time is up.
+      if (events.length === 0) requireGood(caller);
+      return events;
+    } finally {
+      answered.abort();
+    }
   }
 
   async #answer(isDone: boolean, request: Request, name: string, caller: Caller): Promise<Response> {
