@@ -18,6 +18,8 @@ export interface Caller {
 }
 
 export interface Quota {
+  /** Takes nothing. @throws OverQuota where `take` would. */
+  requireRoom(): void;
   /** @throws OverQuota, and takes nothing. */
   take(events: number): void;
   /** What was taken for events that were refused for another reason. */

@@ -36,14 +36,19 @@ export class TokenBucket {
     this.#filledAtMs = now();
   }
 
-  /** @throws OverQuota, and takes nothing. */
-  take(events: number): void {
+  /** Takes nothing. @throws OverQuota where `take` would. */
+  requireRoom(): void {
     const nowMs = this.#now();
     const { rate, burst } = this.#quota;
     this.#tokens = Math.min(burst, this.#tokens + ((nowMs - this.#filledAtMs) / 1000) * rate);
     this.#filledAtMs = nowMs;
     const waitMs = Math.ceil(((1 - this.#tokens) / rate) * 1000 - ROUNDING_MS);
     if (waitMs > 0) throw new OverQuota(waitMs);
+  }
+
+  /** @throws OverQuota, and takes nothing. */
+  take(events: number): void {
+    this.requireRoom();
     this.#tokens -= events;
   }
 

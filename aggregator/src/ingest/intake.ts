@@ -89,7 +89,7 @@ export class Intake {
    * @param pointerOf an event's place in the request, by its index.
    * @param field the topic's name there.
    * @throws RequestError naming the events whose topic is not the caller's (403), or finds no room (422); 401 where the
-   * caller's key has ended since the request began.
+   * caller's key has ended since the request began. OverQuota as `crowdedTopics`.
    */
   admit(caller: Caller, batch: Batch, pointerOf: (index: number) => string, field = "topic"): AdmittedBatch {
     requireGood(caller);
@@ -100,7 +100,7 @@ export class Intake {
         .slice(0, NAMED_ERRORS_MAX);
     const foreign = this.foreignTopics(caller, events);
     if (foreign.size > 0) throw notCovered("Not every topic is one of this key's.", places(foreign, FOREIGN_TOPIC));
-    const crowded = this.crowdedTopics(events);
+    const crowded = this.crowdedTopics(caller, events);
     if (crowded.size === 0) return new AdmittedBatch(batch, caller);
     throw new RequestError(tooManyTopics(this.#topics.topicsMax, places(crowded, CROWDED_TOPIC)));
   }
@@ -111,8 +111,12 @@ export class Intake {
     return new Set(events.flatMap(({ topic }) => (caller.allows(topic) ? [] : [topic])));
   }
 
-  /** The topics of the events that find no room; where none is returned, all were let in. */
-  crowdedTopics(events: readonly Identified[]): ReadonlySet<string> {
+  /**
+   * The topics of the events that find no room; where none is returned, all were let in.
+   * @throws OverQuota, and none was: what the key may not send at the moment must not take up room either.
+   */
+  crowdedTopics({ quota }: Caller, events: readonly Identified[]): ReadonlySet<string> {
+    if (events.length > 0) quota?.requireRoom();
     return this.#topics.admit(events.map((event) => event.topic));
   }
 
@@ -128,11 +132,13 @@ export class Intake {
 
   /** As `queue`, of the batches that one request has become: the quota lets all of them in, or none. */
   async queueAll(batches: readonly AdmittedBatch[], way: Way): Promise<void> {
-    const queueEach = (each: readonly AdmittedBatch[]) =>
-      Promise.all(each.map(({ text, events }) => this.#batcher.submit(text, events.length, way)));
     const quota = batches[0]?.caller.quota;
-    const count = batches.reduce((sum, { events }) => sum + events.length, 0);
-    await (quota === undefined ? queueEach(batches) : within(quota, count, () => queueEach(batches)));
+    quota?.take(batches.reduce((sum, { events }) => sum + events.length, 0));
+    const submitted = batches.map(({ text, events }) => {
+      const submit = () => this.#batcher.submit(text, events.length, way);
+      return quota === undefined ? submit() : refundable(quota, events.length, submit);
+    });
+    await Promise.all(submitted);
   }
 
   /** Waits for the commit. */
@@ -141,9 +147,14 @@ export class Intake {
   }
 }
 
-/** What there was no room for costs the key nothing. */
+/** @throws OverQuota, and nothing was submitted. */
 async function within<T>(quota: Quota, events: number, submit: () => Promise<T>): Promise<T> {
   quota.take(events);
+  return await refundable(quota, events, submit);
+}
+
+/** What there was no room for costs the key nothing. */
+async function refundable<T>(quota: Quota, events: number, submit: () => Promise<T>): Promise<T> {
   try {
     return await submit();
   } catch (error) {

@@ -101,7 +101,10 @@ class Taking {
 
   /** Resolves when the chunk before this one is queued, and this one on its way. */
   async take(chunk: LinesChunk): Promise<void> {
-    const batch = this.#intake.admit(this.#caller, parseChunk(chunk), (index) => `/${chunk.first + index}`);
+    const parsed = parseChunk(chunk);
+    const batch = await this.#whenAffordable(async () =>
+      this.#intake.admit(this.#caller, parsed, (index) => `/${chunk.first + index}`),
+    );
     await this.#underWay;
     this.#underWay = this.#queue(batch);
     // Whoever waits for it next hears of its failure.

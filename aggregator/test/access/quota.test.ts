@@ -69,3 +69,23 @@ test("OTLP is told in its own words, and of a request that becomes several batch
   expect(Number(refused.headers.get("retry-after"))).toBeGreaterThan(10_000);
   await eventually(async () => expect(await stored("quota.info")).toBe(12_000));
 });
+
+test("what it refuses takes up no room among the topics, whichever way it comes", async () => {
+  await using small = await openStack({ env: { ACCESS: "keys", TOPICS_MAX: "3" } });
+  const { url: address } = await small.start();
+  await using own = keysOf(small);
+  const [bounded, free] = [await own.make({ quota: { rate: 1, burst: 1 } }), await own.make()];
+  expect((await send(bounded, `${address}/publish`, makeEvents(100, { topic: "paid.for" }))).status).toBe(200);
+
+  const cloudEvent = { specversion: "1.0", id: "1", source: "/test", type: "refused.cloudevent", data: {} };
+  const resource = { attributes: [{ key: "service.name", value: { stringValue: "refused" } }] };
+  const logs = { resourceLogs: [{ resource, scopeLogs: [{ logRecords: [{ severityNumber: 9 }] }] }] };
+  const refused = [
+    await send(bounded, `${address}/publish`, makeEvents(2, { topic: "refused.json" })),
+    await send(bounded, `${address}/cloudevents`, cloudEvent, "application/cloudevents+json"),
+    await send(bounded, `${address}/v1/logs`, logs),
+  ];
+  expect(refused.map(({ status }) => status)).toEqual([429, 429, 429]);
+  const others = ["new.one", "new.two"].flatMap((topic) => makeEvents(1, { topic }));
+  expect((await send(free, `${address}/publish`, others)).status).toBe(200);
+});

@@ -90,7 +90,7 @@ export class OtlpLogsRoute {
     const judged = await this.#judge(decode(bytes, encoding, this.#intake.limits.bodyBytesMax));
     const isForeign = rejectTopics(judged, this.#intake.foreignTopics(caller, judged.events), "topic-not-covered");
     const isAllForeign = isForeign && judged.events.length === 0;
-    rejectTopics(judged, this.#intake.crowdedTopics(judged.events), "too-many-topics");
+    rejectTopics(judged, this.#intake.crowdedTopics(caller, judged.events), "too-many-topics");
     const message = describePlaces(judged.rejected);
     await this.#intake.queueAll(this.#batches(judged, caller), "otlp");
     // Not before: what can't be queued now is sent again, and would be counted again.
