@@ -30,7 +30,7 @@ logs: ## Follow the logs
 keys: ## Keys of what is up: make keys ARGS='create --name web --scopes publish', list, revoke
 	@make/keys $(ARGS)
 
-build: dist/aggregator dist/publisher ## Compile the two binaries into dist/
+build: dist/aggregator dist/publisher dist/THIRD_PARTY_NOTICES ## Compile the two binaries into dist/
 
 client: client/dist/package.json ## Build the package @sekali/client into client/dist (npm pack ./client/dist)
 
@@ -52,7 +52,7 @@ test: native ## All tests, on real Redis, Postgres and Chromium (ARGS='-t name' 
 	@make/prometheus
 	@make/schemathesis || { [ -z "$$CI" ] && echo "*** Without it the OpenAPI document will not be fuzzed. ***" >&2; }
 	$(BUN) test --timeout 120000 --path-ignore-patterns 'aggregator/test/compose/**' $(ARGS) \
-	  contract native client aggregator publisher loadtest chaos
+	  contract native client aggregator publisher loadtest chaos make/notices
 
 fuzz: native ## Bodies of every kind over HTTP, for longer than the tests do (SECONDS=60 SEED=…)
 	@FUZZ_SECONDS=$(or $(SECONDS),60) $(if $(SEED),SEED=$(SEED)) SEKALI_BINARY='$(CURDIR)/dist/aggregator' \
@@ -111,8 +111,12 @@ AGGREGATOR := $(shell find aggregator/src aggregator/dashboard aggregator/refere
 dist/aggregator: node_modules/.installed $(CONTRACT) $(CLIENT) $(AGGREGATOR)
 	$(BUN) build --compile --minify --sourcemap aggregator/src/main.ts --outfile $@
 
-client/dist/package.json: node_modules/.installed $(CONTRACT) $(CLIENT) client/README.md
+NOTICES := $(wildcard make/notices/*.ts)
+client/dist/package.json: node_modules/.installed $(CONTRACT) $(CLIENT) $(NOTICES) client/README.md
 	$(BUN) client/build/main.ts
 
 dist/publisher: node_modules/.installed $(CONTRACT) $(CLIENT) $(shell find publisher/src -type f)
 	$(BUN) build --compile --minify --sourcemap publisher/src/main.ts --outfile $@
+
+dist/THIRD_PARTY_NOTICES: dist/aggregator dist/publisher $(NOTICES)
+	$(BUN) make/notices/main.ts $@ aggregator publisher

@@ -63,6 +63,8 @@ async function describePackage(): Promise<void> {
   await writeFile(join(DIST, "package.json"), `${JSON.stringify({ ...published, sideEffects: false }, null, 2)}\n`);
   await copyFile(join(HOME, "README.md"), join(DIST, "README.md"));
   await copyFile(join(HOME, "..", "LICENSE"), join(DIST, "LICENSE"));
+  const notices = join(DIST, "THIRD_PARTY_NOTICES");
+  await $`${process.execPath} make/notices/main.ts ${notices} client`.cwd(join(HOME, ".."));
 }
 
 await rm(DIST, { recursive: true, force: true });

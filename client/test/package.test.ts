@@ -63,6 +63,11 @@ test.each([
   expect(JSON.parse(seen)).toEqual({ followed: 1000, consumed: 1000 });
 });
 
+test("the notices of what is bundled in it come with it", async () => {
+  const notices = await Bun.file(join(installed.folder, "node_modules/@sekali/client/THIRD_PARTY_NOTICES")).text();
+  for (const name of ["cockatiel", "eventsource-parser", "split2", "uuid"]) expect(notices).toContain(`\n${name}@`);
+});
+
 test("its types are whole without anything of this repository", async () => {
   const source = `
     import { createPublisher, PublishError, type Receipt } from "@sekali/client";
