@@ -83,7 +83,7 @@ export const OVERLOADED = unavailable(
 export const QUEUE_AWAY = unavailable(
   "queue-away",
   "Queue unavailable",
-  "The queue can't be reached. The request may or may not have been queued; repeating it is safe.",
+  "The queue can't be reached. If events were sent, they may or may not be queued; repeating the request is safe.",
 );
 export const OUTCOME_UNKNOWN = unavailable(
   "outcome-unknown",

@@ -3,7 +3,7 @@ import { signal, useSignal } from "@preact/signals";
 import type { DeadLetterReply } from "@sekali/contract";
 import { useEffect } from "preact/hooks";
 import { Code } from "../parts/event-row.tsx";
-import { formatClock, formatCount } from "../parts/format.ts";
+import { formatCount, formatWhen } from "../parts/format.ts";
 import { FetchedBody, Note, Panel } from "../parts/panel.tsx";
 import { ask, faultOf } from "../state/fetched.ts";
 import { deadLetters, stats } from "../state/service.ts";
@@ -49,6 +49,7 @@ const nameOf = ({ shard, seq }: DeadLetterReply) => `${shard}/${seq}`;
 function LetterRow({ letter }: { letter: DeadLetterReply }) {
   const isOpen = useSignal(false);
   const { shard, seq, deliveries, reason, sqlstate, dead_at, bytes } = letter;
+  const { text: when, isDated } = formatWhen(dead_at);
   return (
     <li>
       <details
@@ -58,8 +59,8 @@ function LetterRow({ letter }: { letter: DeadLetterReply }) {
         }}
       >
         <summary>
-          <time class="quiet" dateTime={dead_at} title={dead_at}>
-            {formatClock(Date.parse(dead_at))}
+          <time class={isDated ? "quiet dated" : "quiet"} dateTime={dead_at} title={dead_at}>
+            {when}
           </time>
           <span class="event-topic">{reason}</span>
           <span class="event-source quiet">

@@ -5,6 +5,7 @@ import { useEffect } from "preact/hooks";
 import { Code, EventRow, type ShownEvent } from "../parts/event-row.tsx";
 import { parseRecords } from "../parts/exact-json.ts";
 import { formatCount } from "../parts/format.ts";
+import { Name } from "../parts/name.tsx";
 import { FetchedBody, Note, Panel, ScrollingTable } from "../parts/panel.tsx";
 import { ask, faultOf } from "../state/fetched.ts";
 import { conflicts, stats } from "../state/service.ts";
@@ -44,7 +45,7 @@ function Resending({ resending: { duplicates, sources } }: { resending: StatsRep
           {sources.map((each) => (
             <tr key={each.source}>
               <th scope="row" class="mono">
-                {each.source}
+                <Name of={each.source} />
               </th>
               <td class="number">{formatCount(each.duplicates)}</td>
               <td class={each.conflicts > 0 ? "number bad" : "number"}>{formatCount(each.conflicts)}</td>

@@ -1,6 +1,7 @@
 /** Durable subscriptions: how far each is behind, and what its consumers have in their hands. */
 import type { SubscriptionReply } from "@sekali/contract";
 import { formatCount } from "../parts/format.ts";
+import { Name } from "../parts/name.tsx";
 import { FetchedBody, Note, Panel, ScrollingTable } from "../parts/panel.tsx";
 import { subscriptions } from "../state/service.ts";
 
@@ -35,9 +36,11 @@ function Known({ known }: { known: readonly SubscriptionReply[] }) {
         {known.map(({ name, topic, lag, outstanding, dead }) => (
           <tr key={name}>
             <th scope="row" class="mono">
-              {name}
+              <Name of={name} />
             </th>
-            <td class="mono">{topic}</td>
+            <td class="mono">
+              <Name of={topic} />
+            </td>
             <td class="number">{formatCount(lag)}</td>
             <td class="number">{formatCount(outstanding)}</td>
             <td class={dead > 0 ? "number bad" : "number"}>{formatCount(dead)}</td>

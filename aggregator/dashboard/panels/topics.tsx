@@ -2,6 +2,7 @@
 import { computed, signal } from "@preact/signals";
 import type { TopicRecord } from "@sekali/contract";
 import { formatAge, formatCount, formatRate, formatShare } from "../parts/format.ts";
+import { Name } from "../parts/name.tsx";
 import { FetchedBody, Note, Panel, ScrollingTable } from "../parts/panel.tsx";
 import { topics } from "../state/service.ts";
 
@@ -88,7 +89,7 @@ function Row({ record }: { record: TopicRecord }) {
   return (
     <tr>
       <th scope="row" class="mono">
-        {topic}
+        <Name of={topic} />
       </th>
       <td class="number">{formatCount(unique)}</td>
       <td class="number">{rate === null ? "–" : formatRate(rate)}</td>

@@ -3,7 +3,7 @@ import { signal } from "@preact/signals";
 import { useEffect, useMemo, useRef } from "preact/hooks";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
-import { formatClock } from "./format.ts";
+import { formatClock, formatShort } from "./format.ts";
 
 export interface Line {
   readonly name: string;
@@ -22,6 +22,8 @@ interface ChartProps {
 }
 
 const HEIGHT_PX = 184;
+/** Between marks of the time; clocks show no less than a second. */
+const STEPS_S = [1, 2, 5, 10, 15, 30, 60, 120, 180, 300, 600];
 const DARK = "(prefers-color-scheme: dark)";
 
 export function Chart({ title, timesMs, lines, format }: ChartProps) {
@@ -40,7 +42,7 @@ export function Chart({ title, timesMs, lines, format }: ChartProps) {
       const onCursor = (index: number | null | undefined) => {
         at.value = index ?? undefined;
       };
-      plot.current = new uPlot(optionsOf(element, lines, format, onCursor), latest.current, element);
+      plot.current = new uPlot(optionsOf(element, lines, onCursor), latest.current, element);
     };
     draw();
     const resized = new ResizeObserver(() => {
@@ -55,7 +57,7 @@ export function Chart({ title, timesMs, lines, format }: ChartProps) {
       plot.current?.destroy();
     };
     // The lines' names and inks are fixed; only their values change, below.
-  }, [at, format]);
+  }, [at]);
 
   useEffect(() => plot.current?.setData(data), [data]);
 
@@ -99,7 +101,6 @@ const label = (s: number, stepS: number) => formatClock(s * 1000).slice(0, stepS
 function optionsOf(
   frame: HTMLElement,
   lines: readonly Line[],
-  format: (value: number) => string,
   onCursor: (index: number | null | undefined) => void,
 ): uPlot.Options {
   const grid = { stroke: inkOf(frame, "ink-grid"), width: 1 };
@@ -112,8 +113,14 @@ function optionsOf(
     hooks: { setCursor: [(plot) => onCursor(plot.cursor.idx)] },
     scales: { y: { range: (_, __, max) => [0, Math.max(max * 1.1, 5)] } },
     axes: [
-      { ...axis, size: 24, space: 72, values: (_, ticks, __, ___, stepS) => ticks.map((s) => label(s, stepS)) },
-      { ...axis, size: 48, space: 36, values: (_, ticks) => ticks.map(format) },
+      {
+        ...axis,
+        size: 24,
+        space: 72,
+        incrs: STEPS_S,
+        values: (_, ticks, __, ___, stepS) => ticks.map((s) => label(s, stepS)),
+      },
+      { ...axis, size: 48, space: 36, values: (_, ticks) => ticks.map(formatShort) },
     ],
     series: [
       {},

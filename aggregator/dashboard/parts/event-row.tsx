@@ -3,7 +3,8 @@
 import type { ComponentChildren } from "preact";
 import { useMemo } from "preact/hooks";
 import { parseRecords } from "./exact-json.ts";
-import { formatClock } from "./format.ts";
+import { formatWhen } from "./format.ts";
+import { withoutOverrides } from "./text.ts";
 
 export interface ShownEvent {
   readonly topic: string;
@@ -28,16 +29,17 @@ interface EventRowProps {
 }
 
 export function EventRow({ event, onOpen, when = event.timestamp, children }: EventRowProps) {
-  const line = useMemo(() => JSON.stringify(event.payload).slice(0, LINE_CHARACTERS_MAX), [event]);
+  const line = useMemo(() => withoutOverrides(JSON.stringify(event.payload).slice(0, LINE_CHARACTERS_MAX)), [event]);
+  const { text, isDated } = formatWhen(when);
   return (
     <li>
       <details class="event" onToggle={(toggle) => toggle.currentTarget.open && onOpen?.()}>
         <summary>
-          <time class="quiet" dateTime={when} title={when}>
-            {formatWhen(when)}
+          <time class={isDated ? "quiet dated" : "quiet"} dateTime={when} title={when}>
+            {text}
           </time>
-          <span class="event-topic">{event.topic}</span>
-          <span class="event-source quiet">{event.source}</span>
+          <span class="event-topic">{withoutOverrides(event.topic)}</span>
+          <span class="event-source quiet">{withoutOverrides(event.source)}</span>
           <span class="event-line mono">{line}</span>
         </summary>
         <EventFields event={event} />
@@ -52,6 +54,8 @@ function EventFields({ event }: { event: ShownEvent }) {
   return (
     <div class="event-fields">
       <dl>
+        <dt>topic</dt>
+        <dd class="mono">{withoutOverrides(event.topic)}</dd>
         <dt>event_id</dt>
         <dd class="mono">{event.event_id}</dd>
         <dt>timestamp</dt>
@@ -59,7 +63,7 @@ function EventFields({ event }: { event: ShownEvent }) {
         <dt>received_at</dt>
         <dd class="mono">{event.received_at}</dd>
         <dt>source</dt>
-        <dd class="mono">{event.source}</dd>
+        <dd class="mono">{withoutOverrides(event.source)}</dd>
       </dl>
       <Code text={text} label="payload" />
     </div>
@@ -72,24 +76,13 @@ export function Code({ text, label }: { text: string; label: string }) {
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard (WCAG 2.1.1).
     <section class="code" aria-label={label} tabIndex={0}>
-      <pre>{isCut ? `${text.slice(0, TEXT_CHARACTERS_MAX)}\n… (cut here; the service has all of it)` : text}</pre>
+      <pre>
+        {withoutOverrides(text.slice(0, TEXT_CHARACTERS_MAX))}
+        {isCut && "\n… (cut here; the service has all of it)"}
+      </pre>
     </section>
   );
 }
-
-/** The time of day, with the date where it is not today. */
-function formatWhen(timestamp: string): string {
-  const ms = Date.parse(timestamp);
-  if (Number.isNaN(ms)) return timestamp;
-  const at = new Date(ms);
-  const isToday = at.toDateString() === new Date().toDateString();
-  return isToday ? formatClock(ms) : `${formatDate(at)} ${formatClock(ms)}`;
-}
-
-const two = (n: number) => String(n).padStart(2, "0");
-
-/** By the reader's own clock, as the time beside it. */
-const formatDate = (at: Date) => `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`;
 
 /** @throws SyntaxError */
 export function readEvent(text: string): ShownEvent {

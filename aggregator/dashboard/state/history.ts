@@ -38,9 +38,9 @@ function note(reading: Reading): void {
   const before = readings.peek().at(-1);
   readings.value = bounded([...readings.peek(), reading]);
   if (typeof reading.counts !== "object" || reading.atMs - (before?.atMs ?? 0) > PAUSE_MS) isComplete = false;
-  // While nobody looks, the pauses are long and the holes can wait.
+  // While nobody looks, the pauses are long and the holes can wait. What it remembers, it tells whatever is away.
   const isDue = !isComplete && !document.hidden && reading.atMs - recalledAtMs > AGAIN_MS;
-  if (isDue && typeof reading.counts === "object") void recall(reading.atMs);
+  if (isDue && reading.counts !== "unheard") void recall(reading.atMs);
 }
 
 async function recall(nowMs: number): Promise<void> {

@@ -273,7 +273,7 @@ export const LIST_UNDELIVERED = {
   operation: {
     id: "listUndelivered",
     tag: "Share the work",
-    summary: "List what was handed out `deliveries_max` times in vain",
+    summary: "List what was handed out as often as allowed, in vain",
     path: PATH,
     query: { limit: limitParameter(), cursor: CURSOR },
     replies: {

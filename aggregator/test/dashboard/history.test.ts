@@ -50,6 +50,10 @@ test("a page that is opened, or opened again, shows what was before; what nobody
   stack.postgresLink.refuse();
   stack.postgresLink.reset();
   await eventually(async () => expect((await remembered(url)).at(-1)?.counts).toBeNull(), WAIT);
+  {
+    await using meanwhile = await visit(browser, url, { timezoneId: "UTC" });
+    await meanwhile.page.locator("#flow").getByText("when this process started").waitFor();
+  }
   stack.postgresLink.heal();
   await stack.publisher.publish(makeEvents(30));
   await eventually(async () => {
