@@ -7,6 +7,7 @@ import type { StatsHistoryReply } from "@sekali/contract";
 import { ask } from "./fetched.ts";
 import { fillIn, type Reading, samplesOf } from "./samples.ts";
 import { stats } from "./service.ts";
+import { may } from "./session.ts";
 
 export const WINDOW_MS = 15 * 60_000;
 /** More than a second's readings and the service's own come to. */
@@ -14,6 +15,7 @@ const READINGS_MAX = 1500;
 /** After a longer pause the service may know what this page has missed; it remembers every few seconds. */
 const PAUSE_MS = 7500;
 const AGAIN_MS = 5000;
+const SERVICE_UNAVAILABLE = 503;
 
 /** Oldest first. */
 const readings = signal<readonly Reading[]>([]);
@@ -30,8 +32,10 @@ effect(() => {
   const counts = stats.value.value;
   const atMs = stats.atMs.value;
   const fault = stats.fault.value;
-  if (fault !== undefined) note({ atMs: Date.now(), counts: fault.isUnreachable ? "unheard" : "away" });
-  else if (counts !== undefined && atMs !== undefined) note({ atMs, counts });
+  if (fault !== undefined) {
+    // Who may not read has no history either.
+    if (may("read")) note({ atMs: Date.now(), counts: fault.status === SERVICE_UNAVAILABLE ? "away" : "unheard" });
+  } else if (counts !== undefined && atMs !== undefined) note({ atMs, counts });
 });
 
 function note(reading: Reading): void {
