@@ -46,8 +46,11 @@ export class RedisQueue implements Queue {
   readonly #prefix: string;
   readonly #installation: string;
   readonly #channel: string;
-  /** Marks this process's own signals, which its hub has already had. */
-  readonly #self = crypto.randomUUID().slice(0, 8);
+  /**
+   * Marks this process's own signals, which its hub has already had, and this installation's: channels are common to
+   * all databases of a Redis, so another one with the same prefix may be heard, whose positions say nothing of ours.
+   */
+  readonly #self: string;
   readonly #trims = new Map<number, TrimSlot>();
 
   readonly link: RedisLink;
@@ -56,6 +59,7 @@ export class RedisQueue implements Queue {
     this.link = link;
     this.#prefix = keyPrefix;
     this.#installation = installation;
+    this.#self = `${installation}/${crypto.randomUUID().slice(0, 8)}`;
     this.#channel = `${keyPrefix}:signals`;
   }
 
@@ -203,10 +207,11 @@ export class RedisQueue implements Queue {
   }
 
   #parseSignal(message: string): Signal | undefined {
-    const [kind, shardText, from, epoch, seq] = message.split(" ");
+    const [kind, shardText, from = "", epoch, seq] = message.split(" ");
     const shard = Number(shardText);
     const place = seq === undefined ? undefined : { epoch: Number(epoch), seq: Number(seq) };
-    if (from === this.#self || !Number.isSafeInteger(shard)) return undefined;
+    if (from === this.#self || !from.startsWith(`${this.#installation}/`)) return undefined;
+    if (!Number.isSafeInteger(shard)) return undefined;
     if (kind === "grown") return { kind, shard, head: place };
     if (kind === "moved" && place !== undefined) return { kind, shard, position: place };
     return undefined;

@@ -165,3 +165,31 @@ test("a process without the role api takes no events and shows none, and reports
     await Promise.all([status("/publish", "POST"), status("/events"), status("/stats"), status("/readyz")]),
   ).toEqual([404, 404, 200, 200]);
 });
+
+test("installations with one KEY_PREFIX in two databases of one Redis hear nothing of each other (P3, P4)", async () => {
+  stack = await openStack({ env: { SHARDS: "1" } });
+  await stack.start();
+  const neighbour = await openStack({ env: { SHARDS: "1" } });
+  try {
+    // Redis's databases are apart, its channels are not.
+    const apart = new URL("/1", neighbour.redisLink.inFrontOf(neighbour.redis.url)).href;
+    await neighbour.start({ BROKER_URL: apart, KEY_PREFIX: stack.name });
+    for (const [one, count] of [
+      [neighbour, 10],
+      [stack, 50],
+      [neighbour, 10],
+    ] as const) {
+      const outcome = await one.publisher.attempt(makeEvents(count), "?ack=stored");
+      expect(outcome).toMatchObject({ taken: true, reply: { unique: count } });
+    }
+    for (const { sql } of [stack, neighbour]) {
+      const [row] =
+        await sql`SELECT (SELECT max(epoch) FROM epochs)::int AS epoch, (SELECT count(*) FROM losses)::int AS lost`;
+      expect(row).toEqual({ epoch: 1, lost: 0 });
+    }
+    await neighbour.expectExact();
+  } finally {
+    await neighbour[Symbol.asyncDispose]();
+  }
+  await stack.expectExact();
+});
