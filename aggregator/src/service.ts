@@ -196,7 +196,8 @@ class Parts implements Service {
     this.#history = new StatsHistory(this.#events, this.#queue);
     api.onConnectionLost(() => this.#history.doubt());
     this.#hub.on((signal) => this.#history.hear(signal));
-    this.#keeper = new ShardKeeper(this.#queue, shards, config.shards, boundsOfShard(config), log);
+    const addedTo = config.roles.has("api") ? config.shards : 0;
+    this.#keeper = new ShardKeeper(this.#queue, shards, addedTo, boundsOfShard(config), log);
     this.#hub.on((signal) => {
       if (signal.kind === "ahead") return void this.#keeper.takeUp(signal.shard);
       const held = signal.kind === "moved" ? signal.position : signal.head;
@@ -248,10 +249,8 @@ class Parts implements Service {
     const { roles, workers, shards } = this.#config;
     await this.#queue.listen(this.#hub);
     await this.#partitions.start();
-    if (roles.has("api")) {
-      await this.#topics.start();
-      await this.#keeper.start();
-    }
+    if (roles.has("api")) await this.#topics.start();
+    await this.#keeper.start();
     if (roles.has("worker")) {
       this.#pool.start(workers);
       this.#auditor.start();

@@ -46,12 +46,15 @@ export class ShardKeeper {
   readonly #open = new Map<number, number>();
   /** What this process has seen acknowledged or committed, or heard to be; outlives the link. */
   readonly #floors = new Map<number, Position>();
+  /** Shards that others add to, of which this process has heard: it can tell what was acknowledged, if they can't. */
+  readonly #heard = new Set<number>();
   readonly #underWay = new Map<number, Promise<void>>();
   #timer: ReturnType<typeof setInterval> | undefined;
   #foreign = false;
   /** Counts the changes of the link: what was compared before one says nothing of what is there after it. */
   #linkChanges = 0;
 
+  /** @param shards that this process adds to. */
   constructor(queue: Queue, store: ShardStore, shards: number, bounds: ShardBounds, log: Logger) {
     this.#queue = queue;
     this.#store = store;
@@ -118,20 +121,25 @@ export class ShardKeeper {
   /**
    * A producer was acknowledged so far, or a worker has committed so far, in this process or another one: Redis had it,
    * and must not come back with less. A later epoch says nothing here: first what this process saw acknowledged in its
-   * own one is to be looked for.
+   * own one is to be looked for. Of a shard that is new to this process, all that is there is what it knows.
    */
   learn(shard: number, position: Position): void {
     if (this.#floors.get(shard)?.epoch === position.epoch) this.#raiseFloor(shard, position);
+    else if (!this.#isAddedTo(shard) && !this.#heard.has(shard)) void this.takeUp(shard);
   }
 
   /** Compares a shard that is found to be in another epoch than Postgres has issued, whether it is added to or not. */
   takeUp(shard: number): Promise<void> {
+    if (!this.#isAddedTo(shard)) this.#heard.add(shard);
     return this.#takeUp(shard);
   }
 
-  /** Not to shards of processes that were configured otherwise; a process that only works adds to none. */
-  #mayAddTo(shard: number): boolean {
-    return this.#timer !== undefined && shard < this.#shards.length;
+  #isAddedTo(shard: number): boolean {
+    return shard < this.#shards.length;
+  }
+
+  get #known(): readonly number[] {
+    return [...this.#shards, ...this.#heard];
   }
 
   #close(shard: number): void {
@@ -140,7 +148,7 @@ export class ShardKeeper {
   }
 
   #takeUpAll(): void {
-    for (const shard of this.#shards) void this.#takeUp(shard);
+    for (const shard of this.#known) void this.#takeUp(shard);
   }
 
   #takeUp(shard: number): Promise<void> {
@@ -158,7 +166,7 @@ export class ShardKeeper {
       this.#foreign = false;
       this.#raiseFloor(shard, head);
       if (this.#linkChanges !== linkChanges) return await this.#takeUpNow(shard);
-      if (this.#queue.link.state === "up" && this.#mayAddTo(shard)) this.#open.set(shard, head.epoch);
+      if (this.#queue.link.state === "up" && this.#isAddedTo(shard)) this.#open.set(shard, head.epoch);
     } catch (error) {
       if (error instanceof ForeignQueue && !this.#foreign) {
         this.#foreign = true;
@@ -215,14 +223,18 @@ export class ShardKeeper {
   async #check(): Promise<void> {
     if (this.#queue.link.state !== "up") return;
     try {
-      const heads = await this.#queue.heads(this.#shards);
-      heads.forEach((head, shard) => {
+      const shards = this.#known;
+      const heads = shards.length === 0 ? [] : await this.#queue.heads(shards);
+      shards.forEach((shard, index) => {
+        const head = heads[index];
         const floor = this.#floors.get(shard);
-        const epoch = this.#open.get(shard);
+        const epoch = this.#isAddedTo(shard) ? this.#open.get(shard) : floor?.epoch;
         // Another epoch than this process adds to: another process has found a loss, of which this one may know more.
         const sound = head !== undefined && head.epoch === epoch && (floor === undefined || !isAfter(floor, head));
         if (epoch === undefined) void this.#takeUp(shard);
         else if (!sound) this.#close(shard);
+        // What a link that broke has swallowed of the signals.
+        else this.#raiseFloor(shard, head);
       });
     } catch {
       // The link reports its own failures; the next check looks again.

@@ -279,6 +279,30 @@ test("a batch that was read before Redis went back does not commit after it (P3,
   expect(await storedOf(lost)).toBe(0);
 });
 
+test("Redis comes back with less, and who was acknowledged is dead: a process that only works has heard it (P4)", async () => {
+  own = await startServers();
+  stack = await openStack({ servers: own, env: { SHARDS: "1" } });
+  const api = await stack.start({ ROLES: "api", DATABASE_URL: own.postgres.url });
+  const worker = await stack.start({ ROLES: "worker" });
+  const [kept, lost, after] = [makeEvents(20), makeEvents(30), makeEvents(25)];
+  const { publisher, postgresLink } = stack;
+  await publisher.publishStored(kept);
+  const hold = postgresLink.hold("request", ({ text }) => text.includes(lost[0]?.event_id ?? ""));
+  await goBack(own.redis, async () => {
+    await eventually(async () => {
+      expect(await stack.redisCommand("PUBSUB", "NUMSUB", `${stack.name}:signals`)).toEqual([expect.anything(), 2]);
+    });
+    await publisher.publish(lost);
+    await hold.reached("the statement with what will be lost");
+    await api.kill();
+  });
+  await stack.start({ ROLES: "api", DATABASE_URL: own.postgres.url });
+  await publisher.publish(after);
+  hold.release();
+  await worker.logged(/Redis lost acknowledged deliveries/);
+  await expectLoss(30, [...kept, ...after]);
+});
+
 test("the tail that is kept behind the position is bounded in bytes", async () => {
   stack = await openStack({ env: { SHARDS: "1" } });
   await stack.start();
