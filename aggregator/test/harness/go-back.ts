@@ -3,7 +3,7 @@ import { renameSync, rmSync } from "node:fs";
 import type { BackingServers } from "./backing-servers.ts";
 
 /** Owners, modes and times stay: a server that runs as another user must be able to read its files. */
-function copyFolder(from: string, to: string): void {
+export function copyFolder(from: string, to: string): void {
   const { exitCode, stderr } = Bun.spawnSync(["cp", "-a", from, to]);
   if (exitCode !== 0) throw new Error(`cp failed: ${stderr.toString()}`);
 }

@@ -186,6 +186,32 @@ export const MUTATIONS: readonly Mutation[] = [
     evidence: { faults: ["aggregator-kill"], injections: 12 },
   },
   {
+    name: "tail-cut-unread",
+    title: "the tail is cut at marks of before Postgres went back",
+    promise: "P4",
+    edits: [
+      edit(
+        "aggregator/src/queue/scripts/trim.lua",
+        "while newest and is_beyond(newest) do",
+        "while false and newest do",
+      ),
+    ],
+    evidence: { path: "aggregator/test/crash/gone-back.test.ts", test: "after minutes without Postgres" },
+  },
+  {
+    name: "epoch-not-issued",
+    title: "batches are made of a Redis in another epoch than Postgres has issued",
+    promise: "P5",
+    edits: [
+      edit(
+        "aggregator/src/worker/shard-worker.ts",
+        "if (head !== undefined && head.epoch !== from.issuedEpoch) return",
+        "if (head !== undefined && head.epoch !== from.issuedEpoch && head.seq < 0) return",
+      ),
+    ],
+    evidence: { faults: ["older-postgres"], injections: 6 },
+  },
+  {
     name: "gap-in-silence",
     title: "what Redis no longer holds is passed over, and written down as nothing",
     promise: "P4",

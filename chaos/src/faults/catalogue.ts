@@ -8,6 +8,7 @@ import { flushAll, idsBelow, olderFile, streamDeleted } from "./losses.ts";
 import { lostCommitReply, lostEnqueueReply } from "./lost-replies.ts";
 import { mixtureOf } from "./mixture.ts";
 import { network } from "./network.ts";
+import { olderPostgres } from "./older-postgres.ts";
 import { poison } from "./poison.ts";
 import { postgresKill, postgresPause } from "./postgres-process.ts";
 import { powerLoss, powerLossEverysec } from "./power-loss.ts";
@@ -50,6 +51,7 @@ export const FAULTS: readonly Fault[] = [
   flushAll,
   olderFile,
   idsBelow,
+  olderPostgres,
   clockStep,
   poison,
   refusals,

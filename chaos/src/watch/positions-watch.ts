@@ -48,6 +48,11 @@ export class PositionsWatch {
     this.#loop = this.#run();
   }
 
+  /** Postgres is made to go back: the next look has nothing to compare with. To be called while it is away. */
+  forget(): void {
+    this.#last.clear();
+  }
+
   async stop(): Promise<void> {
     this.#stopped = true;
     await this.#loop;
