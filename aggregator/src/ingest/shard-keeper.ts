@@ -201,17 +201,23 @@ export class ShardKeeper {
     return head;
   }
 
-  /** What this process saw acknowledged in an epoch that has ended, beyond what the next epoch continued from. */
+  /**
+   * What this process saw acknowledged in an epoch that has ended, beyond what the next epoch continued from; and of
+   * what that left, beyond what any later one did, of which this process may have seen none.
+   */
   async #noteLoss(shard: number, row: LockedShard): Promise<void> {
     const seen = this.#floors.get(shard);
     if (seen === undefined) return;
-    const next = await row.epochAfter(seen.epoch);
-    if (next === undefined || next.seq >= seen.seq) return;
-    await row.noteLoss({ shard, epoch: next.epoch, cause: "redis", afterSeq: next.seq, throughSeq: seen.seq });
-    this.#log.error(
-      { shard, epoch: seen.epoch, after_seq: next.seq, through_seq: seen.seq, lost: seen.seq - next.seq },
-      "Redis lost acknowledged deliveries",
-    );
+    let throughSeq = seen.seq;
+    for (const { epoch, seq: afterSeq } of await row.epochsAfter(seen.epoch)) {
+      if (afterSeq >= throughSeq) continue;
+      await row.noteLoss({ shard, epoch, cause: "redis", afterSeq, throughSeq });
+      this.#log.error(
+        { shard, epoch: seen.epoch, after_seq: afterSeq, through_seq: throughSeq, lost: throughSeq - afterSeq },
+        "Redis lost acknowledged deliveries",
+      );
+      throughSeq = afterSeq;
+    }
   }
 
   #raiseFloor(shard: number, position: Position): void {

@@ -112,8 +112,8 @@ export interface LockedShard {
   issue(epoch: number, baseSeq: number): Promise<void>;
   /** Writes down a loss; what was already written down of the same place only grows. */
   noteLoss(loss: Loss): Promise<void>;
-  /** The first epoch issued after a given one, with the seq it continues from. */
-  epochAfter(epoch: number): Promise<Position | undefined>;
+  /** The epochs issued after a given one, in their order, each with the seq it continues from. */
+  epochsAfter(epoch: number): Promise<readonly Position[]>;
 }
 
 /** For producers: takes shards up, and answers what became of deliveries. */

@@ -68,10 +68,10 @@ function lockedShard(tx: Transaction, shard: number, row: Readonly<Record<string
         ON CONFLICT (shard, epoch, cause, after_seq)
         DO UPDATE SET through_seq = greatest(l.through_seq, excluded.through_seq)`;
     },
-    async epochAfter(epoch) {
-      const [next] = await tx`
-        SELECT epoch, base_seq FROM epochs WHERE shard = ${shard} AND epoch > ${epoch} ORDER BY epoch LIMIT 1`;
-      return next === undefined ? undefined : { epoch: next["epoch"] as number, seq: next["base_seq"] as number };
+    async epochsAfter(epoch) {
+      const later = await tx`
+        SELECT epoch, base_seq FROM epochs WHERE shard = ${shard} AND epoch > ${epoch} ORDER BY epoch`;
+      return later.map((row) => ({ epoch: row["epoch"] as number, seq: row["base_seq"] as number }));
     },
   };
 }

@@ -46,8 +46,8 @@ export class MemoryShardStore implements ShardStore {
       async noteLoss(loss) {
         losses = [...losses, loss];
       },
-      async epochAfter(after) {
-        return epochs.find((each) => each.shard === shard && each.epoch > after);
+      async epochsAfter(after) {
+        return epochs.filter((each) => each.shard === shard && each.epoch > after);
       },
     });
     await this.before("commit");

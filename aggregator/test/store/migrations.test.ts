@@ -98,7 +98,7 @@ async function serve(database: Database, schema: Schema): Promise<void> {
     await row.issue(1, 0);
     await row.noteLoss({ shard: 0, epoch: 1, cause: "redis", afterSeq: 0, throughSeq: 2 });
     await row.noteLoss({ shard: 0, epoch: 1, cause: "redis", afterSeq: 0, throughSeq: 3 });
-    expect(await row.epochAfter(0)).toEqual({ epoch: 1, seq: 0 });
+    expect(await row.epochsAfter(0)).toEqual([{ epoch: 1, seq: 0 }]);
   });
   const [standing] = (await batches.standings()).values();
   if (standing === undefined) throw new Error("the shard is not known");

@@ -148,7 +148,7 @@ describe("taking a shard up", () => {
       locked(schema, async (row) => {
         running += 1;
         expect(running).toBe(1);
-        await row.epochAfter(0);
+        await row.epochsAfter(0);
         running -= 1;
       }),
     );
@@ -162,8 +162,8 @@ describe("taking a shard up", () => {
     await locked(schema, async (row) => {
       expect([row.position, row.issuedEpoch]).toEqual([{ epoch: 3, seq: 0 }, 3]);
       await row.issue(4, 7);
-      expect(await row.epochAfter(3)).toEqual({ epoch: 4, seq: 7 });
-      expect(await row.epochAfter(4)).toBeUndefined();
+      expect(await row.epochsAfter(3)).toEqual([{ epoch: 4, seq: 7 }]);
+      expect(await row.epochsAfter(4)).toEqual([]);
     });
     expect(await schema.standing(0)).toMatchObject({ epoch: 3, seq: 0 });
   });
