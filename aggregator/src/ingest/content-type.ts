@@ -11,7 +11,17 @@ export interface ContentType {
 export function readContentType(header: string | null): ContentType {
   const [type = "", ...parameters] = (header ?? "").split(";").map((part) => part.trim().toLowerCase());
   const charset = parameters.find((parameter) => parameter.startsWith("charset="))?.slice("charset=".length);
-  return { type, isUtf8: charset === undefined || charset.replaceAll('"', "") === "utf-8" };
+  return { type, isUtf8: charset === undefined || isUtf8(charset.replaceAll('"', "")) };
+}
+
+/** By any of its names (WHATWG Encoding): many write `utf8`, which is none of IANA's. */
+function isUtf8(charset: string): boolean {
+  if (charset === "utf-8") return true;
+  try {
+    return new TextDecoder(charset as ConstructorParameters<typeof TextDecoder>[0]).encoding === "utf-8";
+  } catch {
+    return false;
+  }
 }
 
 /** @param accepted what a path takes: named in the detail, and in `Accept` (RFC 9110 section 15.5.16). */

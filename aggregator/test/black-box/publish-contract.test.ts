@@ -147,6 +147,11 @@ describe("refused as a whole", () => {
     }
   });
 
+  test("a charset may be written as UTF-8 is by many", async () => {
+    const text = JSON.stringify(makeEvent({ topic: freshTopic() }));
+    expect((await publishText(text, "application/json; charset=utf8")).status).toBe(200);
+  });
+
   test("415: what does not say that it is JSON", async () => {
     const text = JSON.stringify(makeEvent({ topic: freshTopic() }));
     for (const type of [
