@@ -2,6 +2,7 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { rmSync } from "node:fs";
 import { join } from "node:path";
+import { BODY_EXPONENTS_SUM_MAX } from "@sekali/contract";
 import { useBackingServers } from "../harness/backing-servers.ts";
 import { Authority, writeCertificate } from "../harness/certificates.ts";
 import { batchesOf, makeEvent, makeEvents } from "../harness/event-factory.ts";
@@ -195,15 +196,20 @@ test("OTLP's rejected records are counted by reason, though their request is ans
     env: { ROLES: "api", TOPICS_MAX: "1", SHARDS: "1", BATCH_EVENTS_MAX: "6", QUEUE_EVENTS_MAX: "6" },
   });
   const { url } = await stack.start();
-  const records = (service: string, ...bodies: string[]) => ({
+  const records = (service: string, ...bodies: (string | object)[]) => ({
     resource: { attributes: [{ key: "service.name", value: { stringValue: service } }] },
-    scopeLogs: [{ logRecords: bodies.map((body) => ({ body: { stringValue: body }, severityNumber: 9 })) }],
+    scopeLogs: [{ logRecords: bodies.map(recordOf) }],
+  });
+  const recordOf = (body: string | object) => ({
+    body: typeof body === "string" ? { stringValue: body } : body,
+    severityNumber: 9,
   });
   const export_ = (...resourceLogs: object[]) => post(`${url}/v1/logs`, { resourceLogs });
-  const NUL = "\u0000";
-  const partial = await export_(records("one", "a", NUL, "b", "c"), records("two", "d", "e", NUL));
+  const huge = { doubleValue: 1e308 };
+  const UNKEPT = { arrayValue: { values: new Array(Math.ceil(BODY_EXPONENTS_SUM_MAX / 308)).fill(huge) } };
+  const partial = await export_(records("one", "a", UNKEPT, "b", "c"), records("two", "d", "e", UNKEPT));
   expect(await partial.json()).toMatchObject({ partialSuccess: { rejectedLogRecords: "4" } });
-  expect((await export_(records("one", NUL))).status).toBe(400);
+  expect((await export_(records("one", UNKEPT))).status).toBe(400);
   const counted = async () => {
     const metrics = await metricsOf(url);
     const rejected = (reason: string) => metrics.sum("sekali_rejected_log_records_total", { reason });
@@ -215,7 +221,7 @@ test("OTLP's rejected records are counted by reason, though their request is ans
   };
   expect(await counted()).toEqual({ acknowledged: 3, rejected: [3, 2, 0], refused: [1, 0] });
   // It will be sent again, with the record that can't be kept.
-  expect((await export_(records("one", "f", "g", "h", "i", NUL))).status).toBe(503);
+  expect((await export_(records("one", "f", "g", "h", "i", UNKEPT))).status).toBe(503);
   expect(await counted()).toEqual({ acknowledged: 3, rejected: [3, 2, 0], refused: [1, 1] });
 });
 

@@ -7,6 +7,7 @@ import { OTLPLogExporter as JsonExporter } from "@opentelemetry/exporter-logs-ot
 import { OTLPLogExporter as ProtobufExporter } from "@opentelemetry/exporter-logs-otlp-proto";
 import { resourceFromAttributes } from "@opentelemetry/resources";
 import { BatchLogRecordProcessor, LoggerProvider, type LogRecordExporter } from "@opentelemetry/sdk-logs";
+import { BODY_EXPONENTS_SUM_MAX } from "@sekali/contract";
 import { StatusSchema } from "../../src/ingest/otlp/generated/google/rpc/status_pb.js";
 import {
   ExportLogsServiceRequestSchema,
@@ -28,7 +29,12 @@ const EXPORT_MS_MAX = 30_000;
 interface Sent {
   readonly uid?: string;
   readonly body?: string;
+  /** Its numbers are more than an event may hold. */
+  readonly isUnkept?: boolean;
 }
+
+const HUGE = { value: { case: "doubleValue" as const, value: 1e308 } };
+const HUGES = new Array(Math.ceil(BODY_EXPONENTS_SUM_MAX / 308)).fill(HUGE) as (typeof HUGE)[];
 
 function protobufOf(service: string, records: readonly Sent[]): Uint8Array<ArrayBuffer> {
   const text = (key: string, value: string) => ({ key, value: { value: { case: "stringValue" as const, value } } });
@@ -38,10 +44,12 @@ function protobufOf(service: string, records: readonly Sent[]): Uint8Array<Array
         resource: { attributes: [text("service.name", service)] },
         scopeLogs: [
           {
-            logRecords: records.map(({ uid, body = "hello" }) => ({
+            logRecords: records.map(({ uid, body = "hello", isUnkept = false }) => ({
               timeUnixNano: 1_544_712_660_300_000_000n,
               severityNumber: SeverityNumber.WARN,
-              body: { value: { case: "stringValue" as const, value: body } },
+              body: isUnkept
+                ? { value: { case: "arrayValue" as const, value: { values: HUGES } } }
+                : { value: { case: "stringValue" as const, value: body } },
               attributes: uid === undefined ? [] : [text("log.record.uid", uid)],
             })),
           },
@@ -137,7 +145,7 @@ describe("replies, exactly as specified", () => {
 
   test("partial_success says how many were rejected, and the others are stored", async () => {
     const service = freshTopic("s");
-    const response = await send(protobufOf(service, [{}, { body: "nul \u0000" }, {}]), PROTOBUF);
+    const response = await send(protobufOf(service, [{}, { isUnkept: true }, {}]), PROTOBUF);
     expect(response.status).toBe(200);
     const { partialSuccess } = fromBinary(
       ExportLogsServiceResponseSchema,
@@ -162,8 +170,8 @@ describe("replies, exactly as specified", () => {
       status: 400,
       type: "application/json",
     });
-    expect(await json.json()).toMatchObject({ code: 3 });
-    const nothing = await send(protobufOf(freshTopic("s"), [{ body: "\u0000" }]), PROTOBUF);
+    expect(await json.json()).toMatchObject({ code: 3, message: expect.stringContaining("resource_logs from JSON") });
+    const nothing = await send(protobufOf(freshTopic("s"), [{ isUnkept: true }]), PROTOBUF);
     expect(nothing.status).toBe(400);
     expect((await statusOf(nothing)).message).toContain("/0/payload/body");
   });

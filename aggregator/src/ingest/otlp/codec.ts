@@ -49,9 +49,16 @@ export function decodeRequest(bytes: Uint8Array, encoding: Encoding, messagesMax
   return fromJson(ExportLogsServiceRequestSchema, json, { ignoreUnknownFields: true });
 }
 
-/** Ids become the base64 that protobuf's JSON has for bytes. Integers past 2^53 stay text, which is allowed, too. */
+/** By both names that the decoder takes: the hexadecimal of one would pass for the base64 of another id. */
+const IDS: ReadonlySet<string> = new Set(["traceId", "trace_id", "spanId", "span_id"]);
+
+/**
+ * Ids become the base64 that protobuf's JSON has for bytes. Integers past 2^53 stay text, which is allowed, too. Half
+ * of a surrogate pair, which the end of a text that was cut can be, becomes U+FFFD, as in the bytes of protobuf: the
+ * decoder would refuse the request, with all the other records.
+ */
 function revive(key: string, value: unknown, context?: { readonly source?: string }): unknown {
-  if ((key === "traceId" || key === "spanId") && typeof value === "string") return hexToBase64(value);
+  if (typeof value === "string") return IDS.has(key) ? hexToBase64(value) : value.toWellFormed();
   if (typeof value !== "number" || Number.isSafeInteger(value)) return value;
   return /^-?\d+$/.test(context?.source ?? "") ? context?.source : value;
 }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { create, type MessageInitShape, toBinary, toJsonString } from "@bufbuild/protobuf";
-import { fillTopic, topicTemplateFault } from "@sekali/contract";
+import { fillTopic, parseEventLine, topicTemplateFault } from "@sekali/contract";
 import { decodeRequest, TooManyMessages } from "./codec.ts";
 import { ExportLogsServiceRequestSchema } from "./generated/opentelemetry/proto/collector/logs/v1/logs_service_pb.js";
 import type { AnyValueSchema, KeyValueSchema } from "./generated/opentelemetry/proto/common/v1/common_pb.js";
@@ -97,6 +97,47 @@ test("JSON's 64-bit integers may be numbers, and keep their digits", () => {
   const mapped = mapFirst(decodeRequest(Buffer.from(json), "json", 1000));
   expect(JSON.stringify(mapped.payload["body"])).toBe("9007199254740993");
   expect(mapped.timestamp).toBe("2018-12-13T14:51:00.300123Z");
+});
+
+test("ids are hexadecimal by the fields' older names, too", () => {
+  const json = `{"resource_logs":[{"scope_logs":[{"log_records":[
+    {"trace_id":"${"AB".repeat(16)}","span_id":"${"ab".repeat(8)}"}]}]}]}`;
+  const { payload } = mapFirst(decodeRequest(Buffer.from(json), "json", 1000));
+  expect(payload).toMatchObject({ trace_id: "ab".repeat(16), span_id: "ab".repeat(8) });
+});
+
+test("half of a surrogate pair, as a limit of an attribute's length leaves it, stands as U+FFFD", () => {
+  const value = { stringValue: "half a \u{1F600}".slice(0, -1) };
+  const record = { body: value, attributes: [{ key: "cut", value }] };
+  const json = JSON.stringify({ resourceLogs: [{ scopeLogs: [{ logRecords: [record] }] }] });
+  const { payload } = mapFirst(decodeRequest(Buffer.from(json), "json", 1000));
+  expect(payload).toMatchObject({ body: "half a \uFFFD", attributes: { cut: "half a \uFFFD" } });
+});
+
+test("NUL stands as U+FFFD wherever there is text, and is counted", () => {
+  const record = { ...FULL, severityText: "a\0", body: text("", "\0b\0").value, attributes: [text("k\0", "v\0")] };
+  const request = requestOf(record, [text("host\0", "h")]);
+  const scope = request.resourceLogs[0]?.scopeLogs[0]?.scope;
+  Object.assign(scope ?? {}, { name: "lib\0" });
+  const mapped = mapFirst(request);
+  expect(mapped.payload).toMatchObject({
+    severity_text: "a\uFFFD",
+    body: "\uFFFDb\uFFFD",
+    attributes: { "k\uFFFD": "v\uFFFD" },
+    scope: { name: "lib\uFFFD" },
+    resource: { attributes: { "host\uFFFD": "h" } },
+    nul_replaced: 7,
+  });
+  expect(parseEventLine(Buffer.from(JSON.stringify(mapped))).ok).toBe(true);
+  expect(mapFirst(requestOf(FULL)).payload).not.toHaveProperty("nul_replaced");
+});
+
+test("every double is kept: as text where it is closer to 0 than a number of the contract", () => {
+  const doubles = [Number.MIN_VALUE, -9e-309, 1e-308, Number.MAX_VALUE, Number.NEGATIVE_INFINITY, -0];
+  const values = doubles.map((value) => ({ value: { case: "doubleValue" as const, value } }));
+  const mapped = mapFirst(requestOf({ body: { value: { case: "arrayValue", value: { values } } } }));
+  expect(mapped.payload["body"]).toEqual(["5e-324", "-9e-309", 1e-308, Number.MAX_VALUE, "-Infinity", -0]);
+  expect(parseEventLine(Buffer.from(JSON.stringify(mapped))).ok).toBe(true);
 });
 
 test.each([

@@ -16,9 +16,11 @@
  *       "resource": { "attributes": {…}, "schema_url": "…" } }
  *
  * Of an attribute that is there twice the last value counts. Integers keep their digits; bytes are base64; NaN and
- * infinities, which JSON has no numbers for, are strings, as in OTLP's own JSON.
+ * infinities, which JSON has no numbers for, are strings, as in OTLP's own JSON, and so are doubles closer to 0 than
+ * the contract's numbers. NUL, which Postgres can't keep, stands as U+FFFD, and `nul_replaced` says how often:
+ * exporters would drop the record, and no person could mend it.
  */
-import { eventIdFault, fillTopic } from "@sekali/contract";
+import { eventIdFault, fillTopic, NUMBER_EXPONENT_MAX } from "@sekali/contract";
 import { v5, v7 } from "uuid";
 import { rawNumber } from "../exact-json.ts";
 import type { AnyValue, KeyValue } from "./generated/opentelemetry/proto/common/v1/common_pb.js";
@@ -34,6 +36,7 @@ const UID_ATTRIBUTE = "log.record.uid";
 const UNKNOWN_SERVICE = "unknown_service";
 const NANOS_A_MICRO = 1000n;
 const MICROS_A_SECOND = 1_000_000n;
+const DOUBLE_MIN = Number(`1e-${NUMBER_EXPONENT_MAX}`);
 
 export interface MappingSettings {
   readonly topicTemplate: string;
@@ -51,6 +54,17 @@ export interface MappedRecord {
 
 type Values = Readonly<Record<string, unknown>>;
 
+/** Texts as they can be kept, and how many characters of them could not be. */
+class Texts {
+  nuls = 0;
+
+  of(text: string): string {
+    if (!text.includes("\0")) return text;
+    this.nuls += text.split("\0").length - 1;
+    return text.replaceAll("\0", "\uFFFD");
+  }
+}
+
 /** What the records of one scope share, worked out once. */
 export class RecordMapper {
   readonly #settings: MappingSettings;
@@ -58,34 +72,39 @@ export class RecordMapper {
   readonly #resource: Values;
   readonly #scope: Values;
   readonly #shared: Values;
+  readonly #sharedNuls: number;
   readonly #source: string;
 
   constructor(settings: MappingSettings, arrival: Date, ofResource: ResourceLogs, ofScope: ScopeLogs) {
     this.#settings = settings;
     this.#arrival = arrival;
-    this.#resource = attributesOf(ofResource.resource?.attributes ?? []);
-    this.#scope = attributesOf(ofScope.scope?.attributes ?? []);
+    const texts = new Texts();
+    this.#resource = attributesOf(ofResource.resource?.attributes ?? [], texts);
+    this.#scope = attributesOf(ofScope.scope?.attributes ?? [], texts);
     const scope = present({
-      name: ofScope.scope?.name,
-      version: ofScope.scope?.version,
+      name: texts.of(ofScope.scope?.name ?? ""),
+      version: texts.of(ofScope.scope?.version ?? ""),
       attributes: this.#scope,
-      schema_url: ofScope.schemaUrl,
+      schema_url: texts.of(ofScope.schemaUrl),
     });
-    const resource = present({ attributes: this.#resource, schema_url: ofResource.schemaUrl });
+    const resource = present({ attributes: this.#resource, schema_url: texts.of(ofResource.schemaUrl) });
     this.#shared = present({ scope, resource });
+    this.#sharedNuls = texts.nuls;
     const { "service.name": service } = this.#resource;
     this.#source = typeof service === "string" && service !== "" ? cut(service) : UNKNOWN_SERVICE;
   }
 
   map(record: LogRecord): MappedRecord {
-    const attributes = attributesOf(record.attributes);
+    const texts = new Texts();
+    const attributes = attributesOf(record.attributes, texts);
     const topic = fillTopic(this.#settings.topicTemplate, (name) => {
       if (name === "severity") return severityName(record.severityNumber);
       const value = attributes[name] ?? this.#scope[name] ?? this.#resource[name];
       return value === undefined ? undefined : String(plain(value));
     });
     const timestamp = timestampOf(record) ?? this.#arrival.toISOString();
-    const payload = { ...payloadOf(record, attributes), ...this.#shared };
+    const own = payloadOf(record, attributes, texts);
+    const payload = { ...own, ...this.#shared, ...present({ nul_replaced: texts.nuls + this.#sharedNuls }) };
     const event = { topic, timestamp, source: this.#source, payload };
     return { ...event, event_id: this.#eventIdOf(attributes[UID_ATTRIBUTE], event) };
   }
@@ -98,15 +117,15 @@ export class RecordMapper {
   }
 }
 
-function payloadOf(record: LogRecord, attributes: Values): Values {
+function payloadOf(record: LogRecord, attributes: Values, texts: Texts): Values {
   const { body } = record;
   return {
-    ...(body?.value.case === undefined ? {} : { body: jsonOf(body) }),
+    ...(body?.value.case === undefined ? {} : { body: jsonOf(body, texts) }),
     ...present({
       attributes,
       severity_number: record.severityNumber,
-      severity_text: record.severityText,
-      event_name: record.eventName,
+      severity_text: texts.of(record.severityText),
+      event_name: texts.of(record.eventName),
       trace_id: Buffer.from(record.traceId).toString("hex"),
       span_id: Buffer.from(record.spanId).toString("hex"),
       flags: record.flags,
@@ -124,28 +143,35 @@ function present(values: Values): Values {
   return Object.fromEntries(Object.entries(values).filter(([, value]) => isThere(value)));
 }
 
-function attributesOf(attributes: readonly KeyValue[]): Values {
-  return Object.fromEntries(attributes.map(({ key, value }) => [key, jsonOf(value)]));
+function attributesOf(attributes: readonly KeyValue[], texts: Texts): Values {
+  return Object.fromEntries(attributes.map(({ key, value }) => [texts.of(key), jsonOf(value, texts)]));
 }
 
-function jsonOf(any: AnyValue | undefined): unknown {
+function jsonOf(any: AnyValue | undefined, texts: Texts): unknown {
   switch (any?.value.case) {
     case "stringValue":
+      return texts.of(any.value.value);
     case "boolValue":
       return any.value.value;
     case "intValue":
       return rawNumber(String(any.value.value));
     case "doubleValue":
-      return Number.isFinite(any.value.value) ? any.value.value : String(any.value.value);
+      return numberOf(any.value.value);
     case "bytesValue":
       return Buffer.from(any.value.value).toString("base64");
     case "arrayValue":
-      return any.value.value.values.map(jsonOf);
+      return any.value.value.values.map((value) => jsonOf(value, texts));
     case "kvlistValue":
-      return attributesOf(any.value.value.values);
+      return attributesOf(any.value.value.values, texts);
     default:
       return null;
   }
+}
+
+/** The double itself, or as text what is no number that the contract takes. */
+function numberOf(double: number): number | string {
+  const isNumber = Number.isFinite(double) && (double === 0 || Math.abs(double) >= DOUBLE_MIN);
+  return isNumber ? double : String(double);
 }
 
 /** A value as a person would write it into a topic. */

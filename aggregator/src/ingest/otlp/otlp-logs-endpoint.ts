@@ -8,7 +8,7 @@ import { unsupportedCoding } from "../content-coding.ts";
 import { unsupportedMediaType } from "../content-type.ts";
 import { FOREIGN_TOPIC, TOO_MANY_TOPICS } from "../intake.ts";
 import { CODING_HEADER } from "../publish-endpoint.ts";
-import { MEDIA_TYPES, RPC_CODES } from "./codec.ts";
+import { type Encoding, MEDIA_TYPES, RPC_CODES } from "./codec.ts";
 
 export function notOtlp(): RequestError {
   return unsupportedMediaType("not-otlp", "Not OTLP", [MEDIA_TYPES.protobuf, MEDIA_TYPES.json]);
@@ -16,6 +16,17 @@ export function notOtlp(): RequestError {
 
 export function badData(detail: string): Problem {
   return { status: 400, name: "malformed", title: "Bad data", detail };
+}
+
+const REASON_CHARACTERS_MAX = 200;
+
+/** @param reason the decoder's, for the developer who has to find the place; it may quote the body. */
+export function notDecoded(encoding: Encoding, reason: string): string {
+  const quoted = reason
+    .slice(0, REASON_CHARACTERS_MAX)
+    .replaceAll(/\p{Cc}/gu, " ")
+    .toWellFormed();
+  return `The body is no ExportLogsServiceRequest in ${MEDIA_TYPES[encoding]}: ${quoted}`;
 }
 
 export function tooLarge(detail: string): Problem {
@@ -118,7 +129,7 @@ export const SEND_OTLP_LOGS = {
         },
       },
       400: status("Bad data: no request, or none of its records can be kept.", [
-        badData("The body is no ExportLogsServiceRequest in application/json."),
+        badData(notDecoded("json", "cannot decode message opentelemetry.proto.common.v1.AnyValue from JSON: 5")),
       ]),
       403: status("None of the topics is one of this key's.", [notCovered(`/0/topic ${FOREIGN_TOPIC}`).problem]),
       413: status("Too large.", [

@@ -32,7 +32,7 @@ import {
 } from "./codec.ts";
 import type { ExportLogsServiceRequest } from "./generated/opentelemetry/proto/collector/logs/v1/logs_service_pb.js";
 import { type MappedRecord, type MappingSettings, RecordMapper } from "./mapping.ts";
-import { badData, notOtlp, SEND_OTLP_LOGS, tooLarge } from "./otlp-logs-endpoint.ts";
+import { badData, notDecoded, notOtlp, SEND_OTLP_LOGS, tooLarge } from "./otlp-logs-endpoint.ts";
 
 /**
  * Each record carries its resource's and its scope's attributes, so the text of a request's events may be larger than
@@ -195,7 +195,7 @@ function decode(bytes: Uint8Array, encoding: Encoding, bytesMax: number): Export
       const detail = `A request may hold at most ${messagesMax} records, attributes and values together; send fewer.`;
       throw new RequestError(tooLarge(detail));
     }
-    throw new RequestError(badData(`The body is no ExportLogsServiceRequest in ${MEDIA_TYPES[encoding]}.`));
+    throw new RequestError(badData(notDecoded(encoding, error instanceof Error ? error.message : String(error))));
   }
 }
 
