@@ -129,6 +129,15 @@ describe("refused", () => {
     await expectProblem(await send('{"a":', { ...headers, "content-type": "application/json" }), 400);
   });
 
+  test("422: of binary mode, each required attribute that is missing, whichever is there", async () => {
+    const all = { "ce-specversion": "1.0", "ce-id": "1", "ce-source": "/s", "ce-type": "a.b" };
+    for (const missing of Object.keys(all)) {
+      const headers = Object.fromEntries(Object.entries(all).filter(([name]) => name !== missing));
+      const problem = await expectProblem(await send("{}", { ...headers, "content-type": "application/json" }), 422);
+      expect(problem.errors?.map(({ pointer }) => pointer)).toEqual([missing.replace("ce-", "/")]);
+    }
+  });
+
   test("415: no CloudEvent at all, and formats that are not JSON; Accept names what is taken", async () => {
     for (const type of ["application/json", "application/cloudevents+avro", "application/cloudevents+protobuf"]) {
       const response = await send("{}", { "content-type": type });

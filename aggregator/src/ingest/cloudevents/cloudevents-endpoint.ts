@@ -76,7 +76,7 @@ const CloudEventSchema = Type.Object(
   {
     description: "A CloudEvent 1.0 in the JSON event format, with attributes of any further name",
     propertyNames: { pattern: "^(?:[a-z0-9]+|data_base64)$" },
-    additionalProperties: Type.Union([Text, Type.Number(), Type.Boolean(), Type.Null()]),
+    additionalProperties: Type.Union([Type.String(), Type.Number(), Type.Boolean(), Type.Null()]),
     not: { required: ["data", "data_base64"], properties: { data_base64: { type: "string" } } },
   },
 );
@@ -85,8 +85,8 @@ const { topic, event_id, source, timestamp, payload } = SENT_EVENT;
 const CLOUDEVENT = { specversion: "1.0", id: event_id, source, type: topic, time: timestamp, data: payload };
 
 const BINARY_HEADERS = {
-  "ce-specversion": { schema: Type.String(), description: "Of binary mode: `1.0`." },
-  "ce-id": { schema: Type.String(), description: "Of binary mode: the `id`. It is what makes it binary." },
+  "ce-specversion": { schema: Type.String(), description: "`1.0`. This or one of the next three makes it binary." },
+  "ce-id": { schema: Type.String(), description: "Of binary mode: the `id`." },
   "ce-source": { schema: Type.String(), description: "Of binary mode: the `source`." },
   "ce-type": { schema: Type.String(), description: "Of binary mode: the `type`. All other attributes likewise." },
   "ce-time": { schema: Type.String(), description: "Of binary mode: the `time`." },

@@ -12,7 +12,7 @@ import { readBody } from "../body.ts";
 import { readContentType } from "../content-type.ts";
 import { type AdmittedBatch, type Intake, jsonResponse, queuedResponse, readAck, tally } from "../intake.ts";
 import { malformed, noCloudEvent, SEND_CLOUDEVENTS, unfitting } from "./cloudevents-endpoint.ts";
-import { type Attributes, cloudEventFaults, mapCloudEvent, pointerInCloudEvent } from "./mapping.ts";
+import { type Attributes, cloudEventFaults, mapCloudEvent, pointerInCloudEvent, REQUIRED } from "./mapping.ts";
 import { BATCHED, decodeText, NotReadable, readBatch, readBinary, readStructured, STRUCTURED } from "./modes.ts";
 
 export class CloudEventsRoute {
@@ -55,8 +55,10 @@ function modeOf(headers: Headers): Mode {
   const { type, isUtf8 } = readContentType(headers.get("content-type"));
   if (isUtf8 && type === STRUCTURED) return "structured";
   if (isUtf8 && type === BATCHED) return "batched";
-  // The prefix belongs to structured modes, whatever their format (HTTP binding, section 3).
-  if (!type.startsWith("application/cloudevents") && headers.has("ce-id")) return "binary";
+  // The prefix belongs to structured modes, whatever their format (HTTP binding, section 3). One attribute is enough to
+  // tell what was meant, and which is missing.
+  const isBinary = REQUIRED.some((name) => headers.has(`ce-${name}`));
+  if (!type.startsWith("application/cloudevents") && isBinary) return "binary";
   throw noCloudEvent();
 }
 

@@ -101,6 +101,30 @@ test("header values are percent-decoded", () => {
   expect(mapped(attributes).payload).toMatchObject({ subject: "Euro € 😀", odd: "100%" });
 });
 
+test("a header value in quotes is taken out of them first", () => {
+  const subject = String.raw`"a \"b\" \\ %22c%22"`;
+  const attributes = binary({
+    ...CE_HEADERS,
+    "ce-id": '"A-1"',
+    "ce-subject": subject,
+    "ce-half": '"a',
+    "ce-two": '"a" "b"',
+  });
+  expect(mapped(attributes).payload).toMatchObject({
+    id: "A-1",
+    subject: String.raw`a "b" \ "c"`,
+    half: '"a',
+    two: '"a" "b"',
+  });
+  expect(mapped(attributes).event_id).toBe(mapped(structured(BASE)).event_id);
+});
+
+test("an extension may be empty, in every mode", () => {
+  expect(cloudEventFaults(structured({ ...BASE, tracestate: "" }))).toEqual([]);
+  expect(mapped(structured({ ...BASE, tracestate: "" })).payload).toHaveProperty("tracestate", "");
+  expect(mapped(binary({ ...CE_HEADERS, "ce-tracestate": "" })).payload).toHaveProperty("tracestate", "");
+});
+
 test("time keeps microseconds, and its own text in the payload; without it, the arrival counts", () => {
   const precise = mapped(structured({ ...BASE, time: "2026-01-01T00:00:00.123456789+02:00" }));
   expect(precise.timestamp).toBe("2026-01-01T00:00:00.123456+02:00");
@@ -127,6 +151,9 @@ describe("faults", () => {
     [{ dataschema: "not a uri" }, "/dataschema"],
     [{ Upper: "x" }, "/Upper"],
     [{ nested: { a: 1 } }, "/nested"],
+    [{ subject: "" }, "/subject"],
+    [{ datacontenttype: "" }, "/datacontenttype"],
+    [{ time: "" }, "/time"],
     [{ data_base64: "no base64!" }, "/data_base64"],
     [{ data_base64: "AA==", data: 1 }, "/data_base64"],
   ])("%j", (over, pointer) => {

@@ -34,7 +34,9 @@ export interface MappedEvent {
   readonly payload: Readonly<Record<string, unknown>>;
 }
 
-const REQUIRED = ["specversion", "id", "source", "type"];
+export const REQUIRED: readonly string[] = ["specversion", "id", "source", "type"];
+/** Absent, or not empty; an extension may be empty. */
+const OPTIONAL = ["subject", "time", "datacontenttype", "dataschema"];
 const DATA = ["data", "data_base64"];
 
 /** @returns what is wrong with it as a CloudEvent 1.0, with pointers from the CloudEvent on. */
@@ -46,8 +48,9 @@ export function cloudEventFaults(attributes: Attributes): ProblemPlace[] {
     if (DATA.includes(name)) continue;
     if (!/^[a-z0-9]+$/.test(name))
       return [{ pointer: pointerTo(name), detail: "is no name of an attribute: a-z, 0-9" }];
-    if (textOf(value) === undefined) {
-      return [{ pointer: pointerTo(name), detail: "must be a string that is not empty, a number or a boolean" }];
+    if (value === "" && OPTIONAL.includes(name)) return [{ pointer: pointerTo(name), detail: "must not be empty" }];
+    if (value !== "" && textOf(value) === undefined) {
+      return [{ pointer: pointerTo(name), detail: "must be a string, a number or a boolean" }];
     }
   }
   const base64 = attributes.get("data_base64");
@@ -114,7 +117,9 @@ function textOf(value: unknown): string | undefined {
 
 /** Schema and formats (URI references, date-times), as the SDK checks them for everybody. */
 function judgedBySdk(attributes: Attributes): ProblemPlace[] {
-  const known = [...attributes].filter(([name]) => !DATA.includes(name)).map(([name, value]) => [name, textOf(value)]);
+  const known = [...attributes]
+    .filter(([name]) => !DATA.includes(name))
+    .map(([name, value]) => [name, textOf(value) ?? ""]);
   try {
     new CloudEvent(Object.fromEntries(known) as Record<string, string>);
     return [];

@@ -31,7 +31,7 @@ export function readBatch(text: string): (Attributes | undefined)[] {
 export function readBinary(headers: Headers, body: Uint8Array): Attributes {
   const attributes = new Map<string, unknown>();
   for (const [name, value] of headers) {
-    if (name.startsWith("ce-")) attributes.set(name.slice("ce-".length), percentDecoded(value));
+    if (name.startsWith("ce-")) attributes.set(name.slice("ce-".length), headerText(value));
   }
   const type = headers.get("content-type") ?? "";
   if (type !== "") attributes.set("datacontenttype", type);
@@ -62,12 +62,19 @@ function jsonData(text: string | undefined): unknown {
   }
 }
 
-/** Section 3.1.3.2 of the HTTP binding. What is not percent-encoded UTF-8 is taken as it is. */
-function percentDecoded(value: string): string {
+/** A quoted string of HTTP (RFC 9110 section 5.6.4), whole. */
+const QUOTED = /^"(?:[^"\\]|\\.)*"$/;
+
+/**
+ * Section 3.1.3.2 of the HTTP binding: first out of its quotes, then percent-decoded, once. What is not percent-encoded
+ * UTF-8 is taken as it is.
+ */
+function headerText(value: string): string {
+  const text = QUOTED.test(value) ? value.slice(1, -1).replace(/\\(.)/g, "$1") : value;
   try {
-    return decodeURIComponent(value);
+    return decodeURIComponent(text);
   } catch {
-    return value;
+    return text;
   }
 }
 
