@@ -22,6 +22,9 @@ export interface Endpoint {
   readonly operation: Operation;
 }
 
+/** What a stream's answer to HEAD has in the place of a length: nobody knows it. */
+export const HEAD_OF_STREAM = { "transfer-encoding": "chunked" };
+
 export interface Route extends Endpoint {
   /** What is thrown here becomes a problem: `RequestError` as it says, what is away as 503, anything else as 500. */
   handle(request: Request, parameters: PathParameters, caller: Caller): Response | Promise<Response>;

@@ -97,12 +97,13 @@ describe("a route answers", () => {
   });
 });
 
-describe("HEAD answers as GET does, without a body", () => {
+// Whose body the HTTP server leaves out: see raw-http.test.ts.
+describe("HEAD answers as GET does", () => {
   test.each(READING)("%s", async (path) => {
     const { ask } = serve();
     const [get, head] = [await ask("GET", path), await ask("HEAD", path)];
     expect([head.status, head.headers.get("x-name")]).toEqual([get.status, get.headers.get("x-name")]);
-    expect(await head.text()).toBe("");
+    expect(await head.text()).toBe(await get.text());
   });
 
   test("its problems too", async () => {
@@ -111,7 +112,7 @@ describe("HEAD answers as GET does, without a body", () => {
         throw new QueueAway("x");
       },
     }).ask("HEAD", "/stats");
-    expect([response.status, response.headers.get("retry-after"), await response.text()]).toEqual([503, "1", ""]);
+    expect([response.status, response.headers.get("retry-after")]).toEqual([503, "1"]);
   });
 });
 

@@ -7,7 +7,7 @@
  */
 import type { Caller } from "../access/caller.ts";
 import { requireGood } from "../access/end-of-caller.ts";
-import type { Route } from "../route.ts";
+import { HEAD_OF_STREAM, type Route } from "../route.ts";
 import { Unstorable } from "../store/port.ts";
 import { type EventReader, type EventsPage, type EventsQuery, isComparedByRow } from "../store/reader-port.ts";
 import type { Admission, Effort } from "./admission.ts";
@@ -50,7 +50,7 @@ export class EventsRoute {
     const { parameters, filter, order, after: start } = asked;
     const rowsMax = readRowsMax(parameters.get("limit"));
     const headers = { "content-type": "application/x-ndjson", vary: "accept" };
-    if (request.method === "HEAD") return new Response(null, { headers });
+    if (request.method === "HEAD") return new Response(null, { headers: { ...headers, ...HEAD_OF_STREAM } });
     const read: ReadPage = (after = start, limit) => {
       requireGood(caller);
       return this.#read("stream", { ...filter, order, after, limit });

@@ -13,7 +13,7 @@ import type { Caller } from "../access/caller.ts";
 import { narrowed } from "../access/covered.ts";
 import { whenEnded } from "../access/end-of-caller.ts";
 import { readParameters, unacceptable } from "../query/parameters.ts";
-import type { Route } from "../route.ts";
+import { HEAD_OF_STREAM, type Route } from "../route.ts";
 import type { Followers } from "./followers.ts";
 import { readStart, type Start } from "./start.ts";
 import { SUBSCRIBE } from "./subscribe-endpoint.ts";
@@ -44,7 +44,7 @@ export class SubscribeRoute {
     const topics = narrowed(caller, pattern);
     const lastId = request.headers.get("last-event-id");
     const start: Start = lastId ? { from: "cursor", text: lastId } : readStart(parameters.get("from") ?? "now");
-    if (request.method === "HEAD") return new Response(null, { headers: HEADERS });
+    if (request.method === "HEAD") return new Response(null, { headers: { ...HEADERS, ...HEAD_OF_STREAM } });
     const subscriber = await this.#followers.open(topics, start);
     if (request.signal.aborted) subscriber.close();
     else request.signal.addEventListener("abort", () => subscriber.close(), { once: true });

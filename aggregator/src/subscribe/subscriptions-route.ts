@@ -121,12 +121,12 @@ export class SubscriptionsRoute {
     const max = readWhole(parameters, "max", endpoints.EVENTS_DEFAULT, 1, endpoints.EVENTS_MAX);
     const waitS = readWhole(parameters, "wait", 0, 0, endpoints.WAIT_S_MAX);
     const topic = await this.#requireCovered(name, caller);
-    // Leases are taken by this: a question for the headers alone must not take any.
-    if (request.method === "HEAD") return new Response(null, { headers: JSON_HEADERS });
+    // Leases are taken by this: a question for the headers alone must not take any, and hears of none.
+    if (request.method === "HEAD") return new Response(renderAll([]), { headers: JSON_HEADERS });
     const events = await this.#wait(request, caller, (gone) =>
       this.#subscriptions.next({ name, topic }, max, waitS * 1000, gone),
     );
-    return new Response(`{"events":[${events.map(renderLeased).join(",")}]}`, { headers: JSON_HEADERS });
+    return new Response(renderAll(events), { headers: JSON_HEADERS });
   }
 
   /** Waits while the consumer is there, and its key is good. @throws RequestError 401 where that has ended. */
@@ -208,6 +208,10 @@ function readWhole(from: URLSearchParams, name: string, usual: number, least: nu
 
 function wholeFault(text: string): string | undefined {
   return /^\d{1,15}$/.test(text) ? undefined : "must be a whole number";
+}
+
+function renderAll(events: readonly LeasedEvent[]): string {
+  return `{"events":[${events.map(renderLeased).join(",")}]}`;
 }
 
 function renderLeased(event: LeasedEvent): string {

@@ -36,10 +36,21 @@ test("a chunked body within the limit is taken, wherever it is cut", async () =>
   expect((await target.shows(topic, 1))[0]?.source).toBe("漢字");
 });
 
-test("HEAD is GET without its body", async () => {
-  for (const path of ["/stats", "/healthz", "/readyz", "/events?topic=a"]) {
-    const reply = parseReply(await exchange(target.url, [`HEAD ${path} HTTP/1.1\r\n${HOST}connection: close\r\n\r\n`]));
-    expect({ path, status: reply.status, body: reply.body }).toEqual({ path, status: 200, body: "" });
+test("HEAD is GET without its body, and tells the body's length, or that nobody knows it", async () => {
+  const ask = async (method: string, path: string, more = "") =>
+    parseReply(await exchange(target.url, [`${method} ${path} HTTP/1.1\r\n${HOST}${more}connection: close\r\n\r\n`]));
+  for (const path of ["/healthz", "/events?topic=a", "/openapi.json", "/topics?topic=a"]) {
+    const [head, get] = [await ask("HEAD", path), await ask("GET", path)];
+    expect({ path, status: head.status, body: head.body }).toEqual({ path, status: 200, body: "" });
+    expect([path, head.headers.get("content-length")]).toEqual([path, get.headers.get("content-length")]);
+  }
+  for (const [path, more] of [
+    ["/subscribe", ""],
+    ["/events", "accept: application/x-ndjson\r\n"],
+  ] as const) {
+    const { status, body, headers } = await ask("HEAD", path, more);
+    const framing = [headers.get("content-length"), headers.get("transfer-encoding")];
+    expect({ path, status, body, framing }).toEqual({ path, status: 200, body: "", framing: [undefined, "chunked"] });
   }
 });
 
