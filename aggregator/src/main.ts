@@ -203,7 +203,16 @@ const program = new Command("aggregator")
   .version(version, "-V, --version")
   .exitOverride((error) => process.exit(error.exitCode === 0 ? EXIT.fine : EXIT.configuration))
   .addHelpText("after", `${describeVariables()}\n${EXIT_HELP}`);
-program.command("serve", { isDefault: true }).description("take, queue, store and show events").action(serve);
+program
+  .command("serve", { isDefault: true })
+  .description("take, queue, store and show events")
+  .allowExcessArguments()
+  .action(async (_, command: Command) => {
+    // The default command hears of names that are no command's, too.
+    const [stray] = command.args;
+    if (stray !== undefined) command.error(`error: there is no command '${stray}'; aggregator --help lists all`);
+    await serve();
+  });
 program
   .command("migrate")
   .description("prepare or update the database, then end")

@@ -83,6 +83,7 @@ type CommonOptions = {
 function simulateCommand(commands: Commands): Command {
   const command = new Command("simulate")
     .description("send simulated events, one a tick, some of them again (the default)")
+    .allowExcessArguments()
     .addOption(
       new Option("--tick-interval-ms <ms>", "one event every so many milliseconds")
         .env("TICK_INTERVAL_MS")
@@ -122,6 +123,9 @@ function simulateCommand(commands: Commands): Command {
     inFlightMax: number;
   };
   return withCommonOptions(command, 60).action(async (options: Options) => {
+    // The default command hears of names that are no command's, too.
+    const [stray] = command.args;
+    if (stray !== undefined) command.error(`error: there is no command '${stray}'; publisher --help lists all`);
     await commands.simulate({
       ...commonSettings(options),
       tickIntervalMs: options.tickIntervalMs,

@@ -192,6 +192,7 @@ describe("usage", () => {
     [["--target", "http://user:secret@x"], "an http or https URL"],
     [["--uuid-version", "5"], "Allowed choices are 4, 7"],
     [["--unknown"], "unknown option"],
+    [["simulat"], "there is no command 'simulat'"],
     [["ship", "x.log", "--source", "s"], "--topic"],
     [["ship", "x.log", "--source", "s", "--topic", "a b"], "white space"],
     [["ship", "--follow", "--source", "s", "--topic", "a"], "--follow takes a file"],

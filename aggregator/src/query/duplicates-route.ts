@@ -11,7 +11,15 @@ import type { Route } from "../route.ts";
 import type { AuditPlace, AuditReader, DuplicatesQuery } from "../store/audit-port.ts";
 import type { Admission, Effort } from "./admission.ts";
 import { LIST_DUPLICATES } from "./duplicates-endpoint.ts";
-import { decodeCursor, encodeCursor, nextLink, readLimit, readParameters, unacceptable } from "./parameters.ts";
+import {
+  decodeCursor,
+  encodeCursor,
+  nextLink,
+  readLimit,
+  readParameters,
+  timeFault,
+  unacceptable,
+} from "./parameters.ts";
 
 export class DuplicatesRoute {
   readonly routes: readonly Route[] = [
@@ -57,12 +65,16 @@ function readQuery(parameters: URLSearchParams, caller: Caller): DuplicatesQuery
     topics: narrowed(caller, checked("topic", topicPatternFault) ?? ">"),
     event_id: checked("event_id", eventIdFault),
     source: checked("source", sourceFault),
-    since: checked("since", timestampFault),
-    until: checked("until", timestampFault),
+    since: checked("since", boundFault),
+    until: checked("until", boundFault),
     conflict: conflict === undefined ? undefined : conflict === "true",
     limit: readLimit(parameters.get("limit")),
     after: cursor === null ? undefined : readCursor(cursor),
   };
+}
+
+function boundFault(text: string): string | undefined {
+  return timeFault(text, timestampFault);
 }
 
 function readCursor(text: string): AuditPlace {

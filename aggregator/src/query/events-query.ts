@@ -22,7 +22,7 @@ import type { Caller } from "../access/caller.ts";
 import { narrowed } from "../access/covered.ts";
 import type { EventFilter, EventsCursor, Order } from "../store/reader-port.ts";
 import { LIST_EVENTS, PAYLOAD } from "./events-endpoint.ts";
-import { decodeCursor, encodeCursor, readParameters, unacceptable } from "./parameters.ts";
+import { decodeCursor, encodeCursor, readParameters, timeFault, unacceptable } from "./parameters.ts";
 
 export interface AskedEvents {
   readonly parameters: URLSearchParams;
@@ -41,8 +41,8 @@ export function readEventsQuery(request: Request, caller: Caller): AskedEvents {
   const filter: EventFilter = {
     topics: narrowed(caller, judged(parameters, "topic", topicPatternFault) ?? ">"),
     source: judged(parameters, "source", sourceFault),
-    since: judged(parameters, "since", instantFault),
-    until: judged(parameters, "until", instantFault),
+    since: judged(parameters, "since", boundFault),
+    until: judged(parameters, "until", boundFault),
     contains: conditions.map((name) => readCondition(name, parameters.get(name) ?? "")),
     text: judged(parameters, "q", searchFault),
   };
@@ -112,6 +112,10 @@ function isJson(text: string, depthMax: number): boolean {
   } catch {
     return false;
   }
+}
+
+function boundFault(text: string): string | undefined {
+  return timeFault(text, instantFault);
 }
 
 function orderFault(text: string): string | undefined {

@@ -232,6 +232,12 @@ describe("a query is refused by name", () => {
     expect(await refusal(`?${query}`)).toStartWith(`The query parameter \`${query.split("=")[0]?.slice(0, 64)}\` `);
   });
 
+  test.each(["since", "until"])("a + in %s that has become a space is told as such", async (name) => {
+    const words = "must have the + of its offset written as %2B: in a query, + is a space.";
+    expect(await refusal(`?${name}=2026-01-01T00:00:00+07:00`)).toBe(`The query parameter \`${name}\` ${words}`);
+    expect(await refusal(`?${name}=2026-01-01 12:00`)).toContain("must have an offset");
+  });
+
   test("for more conditions than there may be", async () => {
     const query = Array.from({ length: 17 }, (_, index) => `payload.k${index}=1`).join("&");
     expect(await refusal(`?${query}`)).toContain("more than 16");

@@ -85,6 +85,18 @@ export function nextLink(path: string, parameters: URLSearchParams, cursor: stri
   return `<${path}?${next}>; rel="next"`;
 }
 
+/**
+ * Names a likely cause of a time that does not fit: a `+` of its offset that was not written as `%2B` has become a
+ * space on the way, as the query of a URL has it.
+ */
+export function timeFault(text: string, faultOf: (text: string) => string | undefined): string | undefined {
+  const fault = faultOf(text);
+  if (fault === undefined) return undefined;
+  const meant = text.replace(/ (?=\d\d:\d\d$)/, "+");
+  const isMeant = meant !== text && faultOf(meant) === undefined;
+  return isMeant ? "must have the + of its offset written as %2B: in a query, + is a space" : fault;
+}
+
 /** What `readParameters` and those who judge a value say, for example. */
 export const QUERY_REFUSED: Problem = unacceptable("There is no query parameter `topik`.").problem;
 

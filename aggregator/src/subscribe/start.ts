@@ -1,6 +1,6 @@
 /** Where to begin to follow, in the words of a request. */
 import { timestampFault } from "@sekali/contract";
-import { unacceptable } from "../query/parameters.ts";
+import { timeFault, unacceptable } from "../query/parameters.ts";
 
 /** With what comes, with the oldest there is, at a time of arrival, or after a cursor. */
 export type Start =
@@ -12,6 +12,8 @@ export type Start =
 export function readStart(from: string): Start {
   if (from === "now" || from === "beginning") return { from };
   if (from.includes("~")) return { from: "cursor", text: from };
-  if (timestampFault(from) === undefined) return { from: "arrival", arrival: from };
+  const fault = timeFault(from, timestampFault);
+  if (fault === undefined) return { from: "arrival", arrival: from };
+  if (fault !== timestampFault(from)) throw unacceptable(`\`from\` ${fault}.`);
   throw unacceptable("`from` takes `now`, `beginning`, an RFC 3339 time, or the id of an event.");
 }

@@ -3,7 +3,7 @@
  * client library, and knows nothing of Redis or Postgres.
  */
 import { SubscriptionError, subscribe } from "@sekali/client";
-import { topicPatternFault } from "@sekali/contract";
+import { timestampFault, topicPatternFault } from "@sekali/contract";
 
 const UNITS_MS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
@@ -67,7 +67,12 @@ class Notes {
 function readSince(since: string | undefined): string {
   if (since === undefined) return "now";
   const match = /^(\d{1,6})([smhd])$/.exec(since);
-  if (match === null) return since;
+  if (match === null) {
+    // A tilde stands in ids alone; whether one is this service's, the service knows.
+    if (since === "now" || since === "beginning" || since.includes("~")) return since;
+    if (timestampFault(since) === undefined) return since;
+    throw new TailRefused("--since takes 30s, 15m, 1h or 2d, a time such as 2026-01-31T12:00:00Z, or beginning");
+  }
   const [, amount, unit = ""] = match;
   return new Date(Date.now() - Number(amount) * (UNITS_MS[unit] ?? 0)).toISOString();
 }

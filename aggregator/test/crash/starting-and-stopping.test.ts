@@ -147,7 +147,8 @@ test("--version, --help and a wrong command have their codes", async () => {
   stack = await openStack();
   expect(await run(["--version"], {})).toMatchObject({ code: 0, output: expect.stringMatching(/\d+\.\d+\.\d+/) });
   expect(await run(["--help"], {})).toMatchObject({ code: 0, output: expect.stringContaining("verify") });
-  expect((await run(["dance"], {})).code).toBe(2);
+  const { code, errors } = await run(["dance"], {});
+  expect([code, errors]).toEqual([2, expect.stringContaining("there is no command 'dance'")]);
 });
 
 test("verify finds nothing to say about a sound installation, and code 4 about a counter that lies (P3)", async () => {

@@ -93,7 +93,8 @@ test("a wrong pattern, and what the service refuses, end it with 2 and say why",
   const { url } = await stack.start();
   for (const [options, said] of [
     [["--topic", "a.>.b"], "--topic must"],
-    [["--since", "yesterday"], "422"],
+    [["--since", "yesterday"], "--since takes 30s"],
+    [["--since", "00000000~0:1"], "422"],
   ] as const) {
     const tail = new Tail("--url", url, ...options);
     expect(await within(tail.child.exited, 10_000, "a refusal")).toBe(2);
