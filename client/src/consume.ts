@@ -9,7 +9,7 @@ import { type Caller, call, type Fetch, globalFetch, type Key, readRefusal } fro
 import { SubscriptionError } from "./errors.ts";
 import { Outbox } from "./outbox.ts";
 import type { EventRecord } from "./public-types.ts";
-import { parseObject } from "./reply.ts";
+import { parseObject, tame } from "./reply.ts";
 import { Delays, type GivenUp, pause, type Retried, type Retryable, type RetryBounds, untilAnswered } from "./retry.ts";
 
 export interface ConsumeOptions {
@@ -148,6 +148,15 @@ async function handle(
   await leased.ack().catch((error: unknown) => options.onFailure?.(error, leased));
 }
 
+type Answered = {
+  readonly kind: "answered";
+  readonly status: number;
+  readonly body: Readonly<Record<string, unknown>>;
+};
+
+/** What the answer counts. */
+const DONE = { ack: "acknowledged", nack: "returned" } as const;
+
 type Answer = {
   readonly textBytes: number;
   readonly id: string;
@@ -184,8 +193,8 @@ class Subscription {
     const answer = await this.#ask({ method: "GET", url, patienceMs: waitS * 1000 }, asking, signal);
     if (answer.kind === "given_up") return [];
     const { events } = answer.body;
-    if (!Array.isArray(events)) throw new SubscriptionError("refused", "the reply hands out no events", 200);
-    return events as Handed[];
+    if (!isHanded(events)) throw new SubscriptionError("refused", "the reply hands out no events", 200);
+    return events;
   }
 
   lease({ ack_id: id, delivery, event }: Handed): Leased {
@@ -214,8 +223,12 @@ class Subscription {
     try {
       const answer = await this.#ask({ method: "POST", url, body }, this.#bounds, never);
       if (answer.kind === "given_up") throw new SubscriptionError("given_up", answer.reason, answer.status);
-      const stale = new Set(Array.isArray(answer.body["stale"]) ? answer.body["stale"] : []);
-      for (const { id, resolve } of answers) resolve(!stale.has(id));
+      const { stale, [DONE[how]]: done } = answer.body;
+      if (typeof done !== "number" || !Array.isArray(stale)) {
+        throw new SubscriptionError("refused", "the reply does not say what was dealt with", answer.status);
+      }
+      const gone = new Set(stale);
+      for (const { id, resolve } of answers) resolve(!gone.has(id));
     } catch (error) {
       const reason =
         error instanceof SubscriptionError ? error : new SubscriptionError("given_up", String(error), undefined);
@@ -228,17 +241,27 @@ class Subscription {
     request: Parameters<typeof call>[1],
     bounds: RetryBounds,
     signal: AbortSignal,
-  ): Promise<{ readonly kind: "answered"; readonly body: Record<string, unknown> } | GivenUp> {
+  ): Promise<Answered | GivenUp> {
     const attempt = async () => {
       const answer = await call(this.#caller, request, signal);
       if ("kind" in answer) return answer;
-      if (answer.status !== 200) return throwIfFinal(readRefusal(answer));
+      const { status, contentType } = answer;
+      if (status !== 200) return throwIfFinal(readRefusal(answer));
+      if (!contentType.toLowerCase().startsWith("application/json")) {
+        const reason = `the reply is ${contentType || "of no type"}, not JSON: is this an aggregator?`;
+        throw new SubscriptionError("refused", tame(reason), status);
+      }
       const body = parseObject(answer.body);
-      if (body !== undefined) return { kind: "answered", body } as const;
+      if (body !== undefined) return { kind: "answered", status, body } as const;
       return { kind: "retryable", status: 200, reason: "the reply is no whole JSON", retryAfterMs: 0 } as const;
     };
     return await untilAnswered(bounds, attempt, this.#options.onRetry ?? (() => {}), signal);
   }
+}
+
+/** No success is ever guessed: what says 200 may be anybody. */
+function isHanded(events: unknown): events is readonly Handed[] {
+  return Array.isArray(events) && events.every((each) => typeof (each as Partial<Handed> | null)?.ack_id === "string");
 }
 
 function throwIfFinal(refusal: SubscriptionError | Retryable): Retryable {

@@ -137,7 +137,7 @@ function readPlaces(problem: Record<string, unknown> | undefined): ReadonlyMap<n
 }
 
 /** A reason goes into logs and onto terminals, and whoever answers may be anybody. */
-function tame(words: string): string {
+export function tame(words: string): string {
   return words.slice(0, REASON_CHARACTERS_MAX).replaceAll(/\p{Cc}/gu, " ");
 }
 
