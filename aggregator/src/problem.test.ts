@@ -68,6 +68,7 @@ describe("an error", () => {
   test.each([
     [new Overloaded(DRIVER_TEXT), "overloaded"],
     [new QueueAway(DRIVER_TEXT), "queue-away"],
+    [new ForeignQueue(DRIVER_TEXT, DRIVER_TEXT), "queue-away"],
     [new OutcomeUnknown(DRIVER_TEXT), "outcome-unknown"],
     [new StoreAway(DRIVER_TEXT), "store-away"],
     [new TooSlow(DRIVER_TEXT), "too-slow"],
@@ -86,14 +87,10 @@ describe("an error", () => {
     expect(problemOf(new RequestError(problem))).toBe(problem);
   });
 
-  test.each([
-    new Error(DRIVER_TEXT),
-    new Unstorable(DRIVER_TEXT),
-    new ForeignQueue(DRIVER_TEXT, DRIVER_TEXT),
-    DRIVER_TEXT,
-    null,
-    undefined,
-  ])("%s is a fault of ours", (error) => {
-    expect(problemOf(error)).toBeUndefined();
-  });
+  test.each([new Error(DRIVER_TEXT), new Unstorable(DRIVER_TEXT), DRIVER_TEXT, null, undefined])(
+    "%s is a fault of ours",
+    (error) => {
+      expect(problemOf(error)).toBeUndefined();
+    },
+  );
 });

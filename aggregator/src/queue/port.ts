@@ -110,11 +110,11 @@ export interface Link {
 
 /** The queue can't be reached, or has not answered in time. The outcome of an add is unknown. */
 export class QueueAway extends Error {
-  override readonly name = "QueueAway";
+  override readonly name: string = "QueueAway";
 }
 
-/** The queue belongs to another installation. An operator must act. */
-export class ForeignQueue extends Error {
+/** The queue belongs to another installation. An operator must act; until then it is as if ours were away. */
+export class ForeignQueue extends QueueAway {
   override readonly name = "ForeignQueue";
 
   constructor(found: string, own: string) {

@@ -107,7 +107,7 @@ export class RedisQueue implements Queue {
       this.#installation,
     ]);
     const [epoch, seq, entries] = reply as [string | null, string | null, [string, string[]][]];
-    if (epoch === "foreign") throw new ForeignQueue(seq ?? "", this.#installation);
+    if (epoch === "foreign") this.#requireOwn(seq ?? "");
     const head = epoch === null || seq === null ? undefined : { epoch: Number(epoch), seq: Number(seq) };
     return { head, entries: entries.map(([id, fields]) => parseEntry(id, fields)) };
   }
@@ -148,9 +148,13 @@ export class RedisQueue implements Queue {
   }
 
   async heads(shards: readonly number[]): Promise<readonly (Position | undefined)[]> {
-    const commands = shards.map((shard) => ["hmget", this.#key(shard, "head"), "epoch", "seq"]);
+    const commands = shards.map((shard) => ["hmget", this.#key(shard, "head"), "epoch", "seq", "installation"]);
     const replies = await this.link.pipeline(commands);
-    return replies.map((reply) => toPosition(reply));
+    return replies.map((reply) => {
+      const [, , installation] = reply as readonly (string | null)[];
+      this.#requireOwn(installation ?? undefined);
+      return toPosition(reply);
+    });
   }
 
   backlogs(positions: readonly (readonly [shard: number, position: Position])[]): Promise<readonly Backlog[]> {
@@ -200,6 +204,12 @@ export class RedisQueue implements Queue {
       this.link.run,
     ]);
     return reply === 1;
+  }
+
+  #requireOwn(installation: string | undefined): void {
+    if (installation !== undefined && installation !== this.#installation) {
+      throw new ForeignQueue(installation, this.#installation);
+    }
   }
 
   #key(shard: number, part: "head" | "stream" | "tail"): string {

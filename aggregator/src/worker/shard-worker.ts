@@ -12,7 +12,7 @@
 import { ExponentialBackoff, fullJitterGenerator, type IBackoff, type IBackoffFactory } from "cockatiel";
 import type { Logger } from "../ops/log.ts";
 import type { Entry, Position, Queue } from "../queue/port.ts";
-import { isAfter, QueueAway } from "../queue/port.ts";
+import { ForeignQueue, isAfter, QueueAway } from "../queue/port.ts";
 import type { SignalHub } from "../queue/signal-hub.ts";
 import type { Batch, BatchStore, Standing, StoredBatch } from "../store/port.ts";
 import { StoreAway, TooSlow, Unstorable } from "../store/port.ts";
@@ -211,8 +211,8 @@ export class ShardWorker {
     const backoff = last.next(undefined);
     this.#backoffs.set(shard, backoff);
     if (!this.#stuck.has(shard)) {
-      const isExpected = error instanceof StoreAway || error instanceof QueueAway || error instanceof TooSlow;
-      this.#log[isExpected ? "warn" : "error"]({ shard, reason }, "Shard stuck, trying again");
+      const isAway = error instanceof StoreAway || (error instanceof QueueAway && !(error instanceof ForeignQueue));
+      this.#log[isAway || error instanceof TooSlow ? "warn" : "error"]({ shard, reason }, "Shard stuck, trying again");
     }
     const sinceMs = this.#stuck.get(shard)?.sinceMs ?? Date.now();
     this.#stuck.set(shard, { shard, reason, sinceMs, oldestAddedAtMs: this.#oldest.get(shard) || undefined });

@@ -8,7 +8,7 @@ import { type RedisServer, startRedis } from "@sekali/native";
 import { type BackingServers, startServers, useBackingServers } from "../harness/backing-servers.ts";
 import { makeEvents } from "../harness/event-factory.ts";
 import { eventually } from "../harness/eventually.ts";
-import { Publisher } from "../harness/http-client.ts";
+import { Publisher, request } from "../harness/http-client.ts";
 import { recount } from "../harness/recount.ts";
 import { redisCommand, shardKeys } from "../harness/redis-commands.ts";
 import { openStack, type Stack } from "../harness/stack.ts";
@@ -90,6 +90,8 @@ test("a worker takes nothing from another installation's Redis, and cuts nothing
     await Promise.all(stranger.aggregators.map((each) => each.kill()));
     const misled = await stranger.spawn({ KEY_PREFIX: stack.name, ROLES: "worker" });
     await misled.logged(/installation/);
+    // What waits there is not this installation's, so no count would be right (P6).
+    expect((await request(`${misled.url}/stats`)).status).toBe(503);
     expect(await recount(stranger.sql)).toMatchObject({ identities: 10, lost: 0, faults: [] });
   } finally {
     await stranger[Symbol.asyncDispose]();
