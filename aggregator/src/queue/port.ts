@@ -106,6 +106,8 @@ export interface Link {
   /** What the settings of Redis give up of P1; empty where they give up nothing. */
   readonly durabilityWarnings: readonly string[];
   onChange(listener: (state: LinkState) => void): void;
+  /** Reads over a new connection from now on: the one there is may lead to a server that another one has replaced. */
+  readAnew(): void;
 }
 
 /** The queue can't be reached, or has not answered in time. The outcome of an add is unknown. */

@@ -142,6 +142,10 @@ export class RedisLink implements Link {
     });
   }
 
+  readAnew(): void {
+    if (this.#consumer.status === "ready") this.#consumer.disconnect(true);
+  }
+
   /** Ends the connections at once; what is under way fails. */
   close(): void {
     for (const client of [this.#producer, this.#consumer, this.#subscriber]) client.disconnect();

@@ -94,7 +94,11 @@ export class WorkerPool {
       const shards = this.#dispatcher.shards;
       const heads = shards.length === 0 ? [] : await this.#queue.heads(shards);
       shards.forEach((shard, index) => {
-        const isBehind = isAhead(heads[index], this.#worker.lastSeen(shard));
+        const head = heads[index];
+        const standing = this.#worker.lastSeen(shard);
+        const isBehind = isAhead(head, standing);
+        // A guess from before the epoch was issued, which no read that leads elsewhere would correct.
+        if (isBehind && head?.epoch !== standing?.issuedEpoch) this.#worker.forgetStanding(shard);
         if (isBehind || this.#worker.needsTrim(shard)) this.#dispatcher.wake(shard);
       });
     } catch (error) {

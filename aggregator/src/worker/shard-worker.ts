@@ -63,13 +63,17 @@ export class ShardWorker {
   }
 
   /** The position last seen, which may be behind. */
-  lastSeen(shard: number): Position | undefined {
+  lastSeen(shard: number): Standing | undefined {
     return this.#standings.get(shard);
   }
 
   /** Throws the guesses away: the store may have gone back (failover, restore), and then so have its positions. */
   forgetStandings(): void {
     this.#standings.clear();
+  }
+
+  forgetStanding(shard: number): void {
+    this.#standings.delete(shard);
   }
 
   /** True if Redis may still count what is committed as waiting. */
@@ -169,8 +173,8 @@ export class ShardWorker {
 
   /**
    * Nothing is committed from a Redis that is in another epoch than Postgres has issued, nor said to be missing there.
-   * In an earlier one it has gone back, or is another Redis than the one that has the later epoch: whoever adds to it
-   * finds out when its link breaks. In a later one Redis is right, and Postgres has gone back.
+   * In an earlier one it has gone back, or is another Redis than the one that has the later epoch, to which a
+   * connection may have stayed; whoever adds to it finds out. In a later one it is right, and Postgres has gone back.
    */
   async #standApart(shard: number, guess: Standing, head: Position): Promise<After> {
     const from = await this.#store.standing(shard);
@@ -178,6 +182,7 @@ export class ShardWorker {
     this.#standings.set(shard, from);
     if (from.issuedEpoch !== guess.issuedEpoch) return { kind: "again" };
     if (head.epoch > from.issuedEpoch) this.#hub.emit({ kind: "ahead", shard });
+    else this.#queue.link.readAnew();
     throw new QueueAway(`Redis is in epoch ${head.epoch} of the shard, Postgres has issued ${from.issuedEpoch}`);
   }
 

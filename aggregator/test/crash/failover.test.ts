@@ -63,6 +63,22 @@ test("Redis is handed over to its replica, and becomes one with its connections 
   expect(rows.lost).toBe(0);
 });
 
+test("another Redis takes over, and one connection stays with the old one: what is added to the new is stored (P5)", async () => {
+  own = await startServers();
+  const { redis } = own;
+  other = await startRedis({});
+  stack = await openStack({ servers: own, env: { SHARDS: "1" } });
+  await stack.start();
+  await stack.publisher.publishStored(makeEvents(20));
+  stack.redisLink.targetPort = other.port;
+  const clients = String(await redisCommand(redis.url, "CLIENT", "LIST"));
+  const id = /^id=(\d+) .*name=sekali-producer/m.exec(clients)?.[1] ?? "";
+  await redisCommand(redis.url, "CLIENT", "KILL", "ID", id);
+  await stack.publisher.publishStored(makeEvents(30), { within: RECOVERY_MS_MAX });
+  const { rows } = await stack.expectExact();
+  expect(rows.lost).toBe(0);
+});
+
 test("sessions that found a standby are not kept when another one leads (P5)", async () => {
   own = await startServers();
   stack = await openStack({ servers: own, env: { LOG_LEVEL: "debug" } });

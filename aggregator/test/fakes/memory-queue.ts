@@ -26,6 +26,13 @@ export class MemoryLink implements Link {
     this.#listeners.push(listener);
   }
 
+  /** How often another connection to read from was asked for. */
+  readsAnew = 0;
+
+  readAnew(): void {
+    this.readsAnew += 1;
+  }
+
   become(state: LinkState): void {
     this.state = state;
     for (const listener of this.#listeners) listener(state);
