@@ -43,6 +43,8 @@ const INJECTION_MS_MAX = 90_000;
 /** What must be quicker is judged afterwards. */
 const DRAIN_MS_MAX = 60_000;
 const LOG_TAIL_LINES = 400;
+/** Each process claims what it saw acknowledged and Redis lost, a second after it could know: then all say the same. */
+const CLAIMS_MS = 1500;
 
 /** What no log may hold, whatever was done to the process. */
 const CRASH = /unhandled|uncaught|panic\b|segmentation|\b(Type|Reference|Range|Syntax)Error\b|"level":"?(fatal|60)/i;
@@ -107,6 +109,7 @@ async function injectAll(world: World, { fault, injections }: EpisodeOptions, dr
 async function quieten(world: World): Promise<Stats[]> {
   await world.clients.stop();
   const before = world.clock.now();
+  if (world.options.loses) await Bun.sleep(CLAIMS_MS);
   const stats: Stats[] = [];
   for (const node of world.nodes) {
     try {
