@@ -38,12 +38,26 @@ async function start(over: Partial<PublisherOptions> = {}) {
   return { aggregator, link, publisher };
 }
 
-/** Enqueues `count` events as fast as there is room for them. */
-async function publishAll(publisher: ReturnType<typeof createPublisher>, count: number): Promise<void> {
-  for (let n = 0; n < count; n += 1) {
-    await publisher.ready();
-    expect(publisher.enqueue({ topic: TOPIC, payload: { n } })).toBe(true);
-  }
+/**
+ * Enqueues events as fast as there is room for them: at least `least`, and on until the fault that it is to meet is
+ * over, however late that comes on a busy machine.
+ */
+function keepPublishing(publisher: ReturnType<typeof createPublisher>, least: number) {
+  let isLast = false;
+  const running = (async () => {
+    for (let n = 0; ; n += 1) {
+      if (isLast && n >= least) return n;
+      await publisher.ready();
+      expect(publisher.enqueue({ topic: TOPIC, payload: { n } })).toBe(true);
+    }
+  })();
+  return {
+    /** @returns how many there are. */
+    async finish(): Promise<number> {
+      isLast = true;
+      return await running;
+    },
+  };
 }
 
 /** Each number is stored once, every delivery is counted, and there were at least so many duplicates. */
@@ -59,59 +73,59 @@ async function expectStored(count: number, duplicatesMin: number): Promise<void>
 
 test("replies that are lost make duplicates, which are counted, and no event is stored twice or lost", async () => {
   const { link, publisher } = await start();
-  const publishing = publishAll(publisher, 3000);
+  const publishing = keepPublishing(publisher, 3000);
   for (let lost = 0; lost < 12; lost += 1) {
     const hold = link.hold("reply", ({ text }) => text.startsWith("HTTP/1.1 200"));
     await hold.reached("a reply");
     hold.cut();
   }
-  await publishing;
+  const count = await publishing.finish();
   expect(await publisher.close()).toEqual({ undelivered: [] });
-  expect(publisher.counts).toMatchObject({ accepted: 3000, acknowledged: 3000, undelivered: 0 });
+  expect(publisher.counts).toMatchObject({ accepted: count, acknowledged: count, undelivered: 0 });
   // Some runtimes send a request again by themselves where a connection they had kept turns out to be closed.
   expect(publisher.counts.retries).toBeGreaterThan(0);
-  await expectStored(3000, 12);
+  await expectStored(count, 12);
 });
 
 test("a link that swallows replies without closing is given up after the time-out of a try", async () => {
   const { link, publisher } = await start({ requestTimeoutMs: 300 });
-  const publishing = publishAll(publisher, 2000);
+  const publishing = keepPublishing(publisher, 2000);
   await eventually(() => expect(publisher.counts.acknowledged).toBeGreaterThan(100));
   link.stall("reply");
   await eventually(() => expect(publisher.counts.retries).toBeGreaterThan(4));
   link.heal();
-  await publishing;
+  const count = await publishing.finish();
   expect(await publisher.close()).toEqual({ undelivered: [] });
-  await expectStored(2000, 1);
+  await expectStored(count, 1);
 });
 
 test("while the queue is away there is 503, and afterwards everything is stored", async () => {
   const said = new Set<number | undefined>();
   const { publisher } = await start({ onRetry: ({ status }) => said.add(status) });
-  const publishing = publishAll(publisher, 2000);
+  const publishing = keepPublishing(publisher, 2000);
   await eventually(() => expect(publisher.counts.acknowledged).toBeGreaterThan(100));
   stack.redisLink.refuse();
   await eventually(() => expect(said.has(503)).toBe(true));
   stack.redisLink.heal();
-  await publishing;
+  const count = await publishing.finish();
   expect(await publisher.close({ timeoutMs: 30_000 })).toEqual({ undelivered: [] });
-  await expectStored(2000, 0);
+  await expectStored(count, 0);
 });
 
 test("a service that is killed, and comes back where it was, has every event once", async () => {
   const { aggregator, publisher } = await start({ ack: "stored" });
-  const publishing = publishAll(publisher, 2000);
+  const publishing = keepPublishing(publisher, 2000);
   await eventually(() => expect(publisher.counts.acknowledged).toBeGreaterThan(100));
   await aggregator.kill();
   await eventually(() => expect(publisher.counts.retries).toBeGreaterThan(0));
   const second = await AggregatorProcess.spawn(stack.environment(), { port: aggregator.port });
   stack.aggregators.push(second);
   await second.ready();
-  await publishing;
+  const count = await publishing.finish();
   expect(await publisher.close({ timeoutMs: 30_000 })).toEqual({ undelivered: [] });
   await drained(() => second.url, 30_000);
   const rows = await stack.sql<{ stored: number }[]>`SELECT count(*)::int AS stored FROM events`;
-  expect(rows[0]?.stored).toBe(2000);
+  expect(rows[0]?.stored).toBe(count);
 });
 
 test("a bad event among good ones is refused by the service's own words, and the others are stored", async () => {

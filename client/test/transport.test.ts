@@ -156,19 +156,17 @@ describe("bounds", () => {
   test("elapsed time", async () => {
     const peer = await start();
     peer.lasting = { kind: "status", status: 503 };
-    const { client } = connect(peer.url, { attemptsMax: 1_000_000, elapsedMsMax: 300 });
-    const startMs = performance.now();
+    const { client, retried } = connect(peer.url, { attemptsMax: 1_000_000, elapsedMsMax: 500 });
     expect((await client.publish(BODY, 1, never)).kind).toBe("given_up");
-    expect(performance.now() - startMs).toBeLessThan(2000);
+    expect(retried.length).toBeGreaterThan(0);
   });
 
   test("a Retry-After past the elapsed time is not waited for", async () => {
     const peer = await start();
     peer.lasting = { kind: "status", status: 503, headers: { "retry-after": "3600" } };
-    const { client } = connect(peer.url, { elapsedMsMax: 5000 });
-    const startMs = performance.now();
+    const { client, retried } = connect(peer.url, { elapsedMsMax: 600_000 });
     expect((await client.publish(BODY, 1, never)).kind).toBe("given_up");
-    expect(performance.now() - startMs).toBeLessThan(1000);
+    expect(retried).toEqual([]);
   });
 
   test("the signal ends a wait at once", async () => {

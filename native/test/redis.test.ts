@@ -23,7 +23,7 @@ test("comes back with every acknowledged write after it was killed", async () =>
   const { url, pid } = server;
   await ask(url, "SET", "kept", "7");
   await server.kill();
-  expect(ask(url, "GET", "kept")).rejects.toThrow();
+  await expect(ask(url, "GET", "kept")).rejects.toThrow();
   await server.start();
   expect(server.pid).not.toBe(pid);
   expect(await ask(url, "GET", "kept")).toBe("7");
@@ -51,7 +51,7 @@ test("is as durable as the queue asks, unless told otherwise", async () => {
 
 test("asks for the password, and stop removes temporary data", async () => {
   server = await startRedis({ password: "secret" });
-  expect(ask(`redis://127.0.0.1:${server.port}`, "PING")).rejects.toThrow();
+  await expect(ask(`redis://127.0.0.1:${server.port}`, "PING")).rejects.toThrow();
   await server.stop();
   await server.stop();
   expect(existsSync(server.dataDir)).toBe(false);

@@ -1,7 +1,7 @@
-import { afterEach, expect, test } from "bun:test";
+import { afterAll, afterEach, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { makeTemporaryFolder } from "../src/folder.ts";
+import { makeTemporaryFolder, removeTemporaryFolder } from "../src/folder.ts";
 import { descendantsOf, isAlive, signal } from "../src/processes.ts";
 import { RotatingLog } from "../src/up/rotating-log.ts";
 import { pauseAfter, type Service, Supervised } from "../src/up/supervised.ts";
@@ -10,13 +10,18 @@ import { waitFor } from "../src/wait.ts";
 const RESTARTS = { pause_ms_min: 1, pause_ms_max: 50, steady_ms: 60_000 };
 const BOUND_MS = 20_000;
 
+const folder = makeTemporaryFolder("supervised");
+afterAll(() => removeTemporaryFolder(folder));
+
+let services = 0;
 let running: Supervised | undefined;
 afterEach(async () => {
   await running?.stop();
 });
 
 function supervise(script: string, changes: Partial<Service> = {}): { supervised: Supervised; log: () => string } {
-  const file = join(makeTemporaryFolder("supervised"), "service.log");
+  services += 1;
+  const file = join(folder, `${services}.log`);
   const service: Service = {
     name: "service",
     command: ["sh", "-c", script],
