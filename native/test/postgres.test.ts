@@ -53,12 +53,23 @@ test("keeps fsync, takes settings, and asks for the password", async () => {
   expect(await ask(server.url, settings)).toMatchObject([{ setting: "on" }, { setting: "5120" }]);
   const wrong = new URL(server.url);
   wrong.password = "wrong";
-  expect(ask(wrong.toString(), "SELECT 1")).rejects.toThrow();
+  await expect(ask(wrong.toString(), "SELECT 1")).rejects.toThrow();
 });
 
 test("stop removes temporary data, says so, and does nothing the second time", async () => {
   server = await startPostgres({});
   await server.stop();
   await server.stop();
-  expect(server.start()).rejects.toThrow("restart()");
+  await expect(server.start()).rejects.toThrow("restart()");
+});
+
+test("each has a cluster of its own, though all are copies of one", async () => {
+  const others = await Promise.all([startPostgres({}), startPostgres({})]);
+  try {
+    const [one, other] = others;
+    await ask(one.url, "CREATE TABLE own AS SELECT 1 AS n");
+    await expect(ask(other.url, "SELECT n FROM own")).rejects.toThrow("does not exist");
+  } finally {
+    await Promise.all(others.map((each) => each.stop()));
+  }
 });

@@ -1,9 +1,10 @@
 /** The four services of compose.yaml as processes of this machine. */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { type Cluster, createCluster, POSTGRES_ENV } from "../cluster.ts";
 import { freePort, portIsFree } from "../free-port.ts";
 import { leash } from "../leash.ts";
-import { type Cluster, createCluster, POSTGRES_ENV, postgresCommand, postmasterIsReady } from "../postgres.ts";
+import { postgresCommand, postmasterIsReady } from "../postgres.ts";
 import { redisAnswers, redisCommand } from "../redis.ts";
 import type { Service } from "./supervised.ts";
 
