@@ -50,8 +50,8 @@ test("SIGTERM while a request waits for a slow Redis: no new ones, but this one 
   stack.redisLink.watch(({ direction, text }) => {
     if (direction === "request" && text.includes(event.event_id)) sent.resolve();
   });
-  // There and back this is just below what the service waits for an answer of Redis.
-  stack.redisLink.delayMs = 450;
+  // There and back this is well below the second that the service waits for an answer of Redis.
+  stack.redisLink.delayMs = 300;
   const attempt = stack.publisher.attempt([event]);
   await within(sent.promise, 5_000, "the add");
   const ended = expectOrderlyEnd();
