@@ -26,13 +26,18 @@ beforeEach(async () => {
 afterEach(async () => await stack[Symbol.asyncDispose]());
 afterAll(async () => await installed[Symbol.asyncDispose]());
 
-/** Logs `count` records, pausing now and then, and ends without a word to pino. */
+/** Logs `count` records, pausing now and then, in the middle until told so, and ends without a word to pino. */
 const LOGGING = `
+  import { once } from "node:events";
   import { scheduler } from "node:timers/promises";
   import { pino } from "pino";
   const [options, count, end] = process.argv.slice(2);
   const logger = pino(pino.transport({ target: "@sekali/client/pino", options: JSON.parse(options) }));
   for (let n = 0; n < Number(count); n += 1) {
+    if (end === "told" && n === count / 2) {
+      await once(process.stdin, "data");
+      process.stdin.destroy();
+    }
     logger.child({ n })[n % 2 === 0 ? "info" : "error"]("record");
     if (n % 20 === 19) await scheduler.wait(5);
     if (n === 100) process.stdout.write("under way\\n");
@@ -49,6 +54,7 @@ function start(program: readonly string[], options: object, count: number, end =
   ];
   const child = Bun.spawn([...program, join(installed.folder, "log.mjs"), ...args], {
     cwd: installed.folder,
+    stdin: "pipe",
     stdout: "pipe",
     stderr: "pipe",
   });
@@ -81,12 +87,15 @@ describe.each([
   });
 
   test("each record is stored once, though the service is killed in between", async () => {
-    const running = start(program, { batch: { eventsMax: 10 }, retry: { delayMsMax: 100 } }, 2000);
+    const running = start(program, { batch: { eventsMax: 10 }, retry: { delayMsMax: 100 } }, 2000, "told");
     await eventually(async () => expect((await storedNumbers()).stored).toBeGreaterThan(100));
     await aggregator.kill();
     const second = await AggregatorProcess.spawn(stack.environment(), { port: aggregator.port });
     stack.aggregators.push(second);
     await second.ready();
+    // Its end, which waits for five seconds at most, must not come before the service is back.
+    running.child.stdin.write("go on\n");
+    await running.child.stdin.end();
     const { code, stderr } = await running.ended;
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
     await drained(() => second.url, 10_000);
