@@ -1,7 +1,7 @@
 /**
- * Builds the package as others get it, in `client/dist`: ECMAScript modules with everything bundled in, so that it has
- * no dependencies and a page can import it as it is; types beside them; and a package.json of its own, because that of
- * the workspace names sources.
+ * Builds the package as others get it, in `client/dist` or the folder that is named: ECMAScript modules with everything
+ * bundled in, so that it has no dependencies and a page can import it as it is; types beside them; and a package.json
+ * of its own, because that of the workspace names sources.
  */
 import { copyFile, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -9,7 +9,7 @@ import { $, type BunPlugin } from "bun";
 import packageJson from "../package.json" with { type: "json" };
 
 const HOME = join(import.meta.dir, "..");
-const DIST = join(HOME, "dist");
+const DIST = process.argv[2] ?? join(HOME, "dist");
 const TYPES = join(DIST, "types");
 const ENTRIES = ["index", "pino"];
 
@@ -32,7 +32,7 @@ async function bundle(entry: string, target: "browser" | "node"): Promise<void> 
 /** Declarations name their neighbours as `.ts`, which is right here, and as `.js` in a package. */
 async function declareTypes(): Promise<void> {
   for (const project of ["client", "client/tsconfig.pino.json"]) {
-    await $`${process.execPath} x tsc --project ${project}`.cwd(join(HOME, ".."));
+    await $`${process.execPath} x tsc --project ${project} --outDir ${TYPES}`.cwd(join(HOME, ".."));
   }
   const wanted = new Set(ENTRIES);
   for (const name of wanted) {
@@ -68,7 +68,7 @@ async function describePackage(): Promise<void> {
 }
 
 await rm(DIST, { recursive: true, force: true });
-await mkdir(DIST);
+await mkdir(DIST, { recursive: true });
 await bundle("index", "browser");
 await bundle("pino", "node");
 await declareTypes();

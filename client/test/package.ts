@@ -16,9 +16,10 @@ export interface Installed extends AsyncDisposable {
 }
 
 export async function installPackage(): Promise<Installed> {
-  await $`${BUN} build/main.ts`.cwd(HOME).quiet();
   const folder = await mkdtemp(join(tmpdir(), "sekali-package-"));
-  await $`${BUN} pm pack --quiet --destination ${folder}`.cwd(join(HOME, "dist")).quiet();
+  const built = join(folder, "built");
+  await $`${BUN} build/main.ts ${built}`.cwd(HOME).quiet();
+  await $`${BUN} pm pack --quiet --destination ${folder}`.cwd(built).quiet();
   const home = join(folder, "node_modules", "@sekali", "client");
   await mkdir(home, { recursive: true });
   await $`tar -xzf ${folder}/*.tgz --strip-components 1 -C ${home}`.quiet();
