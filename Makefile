@@ -48,10 +48,12 @@ format: node_modules/.installed ## Mend what lint and format can mend by themsel
 
 test: native ## All tests, on real Redis, Postgres and Chromium (ARGS='-t name' for some of them)
 	@make/chromium
+	@make/node --version >/dev/null || true
 	@make/pgbouncer
 	@make/prometheus
 	@make/schemathesis || { [ -z "$$CI" ] && echo "*** Without it the OpenAPI document will not be fuzzed. ***" >&2; }
-	$(BUN) test --timeout 120000 --path-ignore-patterns 'aggregator/test/compose/**' $(ARGS) \
+	SEKALI_BINARY='$(CURDIR)/dist/aggregator' $(BUN) test --timeout 120000 --parallel=$$(make/workers) \
+	  --path-ignore-patterns 'aggregator/test/compose/**' $(ARGS) \
 	  contract native client aggregator publisher loadtest chaos make/notices
 
 fuzz: native ## Bodies of every kind over HTTP, for longer than the tests do (SECONDS=60 SEED=…)
