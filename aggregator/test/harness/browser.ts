@@ -47,6 +47,8 @@ export async function visit(browser: Browser, url: string, options: BrowserConte
   const complaints: string[] = [];
   const requests: string[] = [];
   page.on("console", (message) => {
+    // A container that starts or ends elsewhere on the machine changes its network; that is no fault of the page.
+    if (message.text().includes("ERR_NETWORK_CHANGED")) return;
     if (["error", "warning"].includes(message.type())) complaints.push(`${message.type()}: ${message.text()}`);
   });
   page.on("pageerror", (error) => complaints.push(`uncaught: ${error.message}`));
