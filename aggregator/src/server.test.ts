@@ -46,6 +46,22 @@ function serve(answers: Record<string, Answer> = {}) {
 
 const READING = ["/healthz", "/readyz", "/stats", "/events"];
 
+describe("what is read", () => {
+  test.each(["GET", "HEAD"])("is kept by no cache, and its type is not guessed at: %s", async (method) => {
+    const refused = () => Promise.reject(new RequestError({ status: 404, title: "Not found" }));
+    const { ask } = serve({ stats: refused });
+    for (const path of ["/events", "/stats", "/letters/0/1", "/echo/x"]) {
+      const { headers } = await ask(method, path);
+      expect([headers.get("cache-control"), headers.get("x-content-type-options")]).toEqual(["no-store", "nosniff"]);
+    }
+  });
+
+  test("is kept where the route says so", async () => {
+    const kept = () => new Response("", { headers: { "cache-control": "no-cache" } });
+    expect((await serve({ events: kept }).ask("GET", "/events")).headers.get("cache-control")).toBe("no-cache");
+  });
+});
+
 describe("a route answers", () => {
   test.each([
     ["POST", "/publish", "publish"],
@@ -80,7 +96,8 @@ describe("a route answers", () => {
     });
     Object.defineProperty(request, "headers", { value: headers });
     expect((await app.fetch(request)).status).toBe(200);
-    expect(parsed).toBe("");
+    // The gate asks for one of them.
+    expect(parsed).toBe("get");
   });
 
   test("with the request as it came, its body untouched", async () => {

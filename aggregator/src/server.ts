@@ -33,13 +33,13 @@ export function createServer(
   };
   const fail = (error: unknown): Response => refuse(problemOf(error) ?? internal(error, log, tracing?.current()));
   const answerer = (route: Route): Answerer => {
-    const { path, scope, handle } = route;
+    const { method, path, scope, handle } = route;
     const answeredAfter = observer.answeredBy(path);
     const answer: Answerer = (request, params) => {
       const startedAtMs = performance.now();
       const end = (response: Response): Response => {
         answeredAfter(performance.now() - startedAtMs);
-        return response;
+        return method === "GET" ? asOfNow(response) : response;
       };
       try {
         const caller = gate.admit(request, scope);
@@ -96,6 +96,17 @@ function otherwise(request: Request, allow: string, refuse: (problem: Problem) =
   if (request.method === "OPTIONS") return new Response(null, { status: 204, headers: { allow } });
   const detail = `${targetOf(request).pathname} takes ${allow}.`;
   return refuse({ status: 405, title: "Method not allowed", detail, headers: { allow } });
+}
+
+/**
+ * What is read is as of now, and for whoever has asked: no cache may keep it unless the route says so. A session's
+ * cookie keeps no shared cache from it as a header with a key does (RFC 9111 section 3.5). Nor is its type guessed at.
+ */
+function asOfNow(response: Response): Response {
+  const { headers } = response;
+  if (!headers.has("cache-control")) headers.set("cache-control", "no-store");
+  headers.set("x-content-type-options", "nosniff");
+  return response;
 }
 
 /** @param trace the context of the request's span: its second part is the trace's id. */
