@@ -91,7 +91,8 @@ describe("a route answers", () => {
     const headers = new Proxy(request.headers, {
       get(target, name) {
         parsed += String(name);
-        return Reflect.get(target, name);
+        const value = Reflect.get(target, name);
+        return typeof value === "function" ? value.bind(target) : value;
       },
     });
     Object.defineProperty(request, "headers", { value: headers });

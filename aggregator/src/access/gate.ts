@@ -14,7 +14,7 @@ import type { Scope } from "../route.ts";
 import { ANYBODY, type Caller, EVERYBODY } from "./caller.ts";
 import { digestOf } from "./key-text.ts";
 import type { Key, Keyring } from "./keyring.ts";
-import { requireOwnPage } from "./own-page.ts";
+import { refuseForeignPage, requireOwnPage } from "./own-page.ts";
 import { SessionSigner } from "./session-cookie.ts";
 
 export interface Gate {
@@ -22,8 +22,13 @@ export interface Gate {
   admit(request: Request, scope: Scope): Caller | Promise<Caller>;
 }
 
-/** Asks nobody. */
-export const OPEN_GATE: Gate = { admit: () => EVERYBODY };
+/** Asks nobody; but pages of other origins are not somebody who asks. */
+export const OPEN_GATE: Gate = {
+  admit: (request, scope) => {
+    if (scope !== "anybody") refuseForeignPage(request);
+    return EVERYBODY;
+  },
+};
 
 export class KeyGate implements Gate {
   readonly #keyring: Keyring;

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { requireOwnPage } from "./own-page.ts";
+import { refuseForeignPage, requireOwnPage } from "./own-page.ts";
 
 const HOST = "logs.test:8080";
 
@@ -28,4 +28,23 @@ test.each([
     }
   };
   expect([asks(false), asks(true)]).toEqual([mayRead, mayChange]);
+});
+
+test.each([
+  ["GET", {}, true],
+  ["POST", {}, true],
+  ["POST", { origin: "http://evil.test" }, true],
+  ["POST", { "sec-fetch-site": "same-origin" }, true],
+  ["POST", { "sec-fetch-site": "none" }, true],
+  ["POST", { "sec-fetch-site": "same-site" }, false],
+  ["POST", { "sec-fetch-site": "cross-site" }, false],
+  ["GET", { "sec-fetch-site": "cross-site", "sec-fetch-dest": "image" }, false],
+  ["GET", { "sec-fetch-site": "cross-site", "sec-fetch-dest": "iframe" }, false],
+  // A link, and a form that does as if it were one.
+  ["GET", { "sec-fetch-site": "cross-site", "sec-fetch-dest": "document" }, true],
+  ["POST", { "sec-fetch-site": "cross-site", "sec-fetch-dest": "document" }, false],
+] as const)("where nobody is asked for a key, %s with %j is let in: %p", (method, headers, isLetIn) => {
+  const ask = () => refuseForeignPage(new Request("http://any/", { method, headers }));
+  if (isLetIn) expect(ask).not.toThrow();
+  else expect(ask).toThrow();
 });

@@ -28,6 +28,27 @@ export function requireOwnPage({ headers }: Pick<Request, "headers">, mustSay: b
   throw new RequestError(FOREIGN_PAGE);
 }
 
+export const FOREIGN_PAGE_ASKS: Problem = {
+  ...FOREIGN_PAGE,
+  detail: "No key is asked for here, so no page but the service's own is answered. Other clients need no key.",
+};
+
+/**
+ * Where nobody is asked for a key, as on loopback: any page that a person opens can have their browser ask there. It
+ * reads no answer of another origin, but `ack` without a wait for permission (Fetch section 4.8: a POST of plain text)
+ * is an `ack`, and `next`, as the address of an image, takes events away.
+ *
+ * Only what browsers say by themselves counts, as a proxy may have changed the host; they say it where they trust the
+ * connection, so on loopback too. A link that a person follows is answered.
+ * @throws RequestError 403
+ */
+export function refuseForeignPage({ method, headers }: Pick<Request, "method" | "headers">): void {
+  const site = headers.get("sec-fetch-site");
+  if (site === null || site === "same-origin" || site === "none") return;
+  if (method === "GET" && headers.get("sec-fetch-dest") === "document") return;
+  throw new RequestError(FOREIGN_PAGE_ASKS);
+}
+
 function hostOf(origin: string): string | undefined {
   return URL.parse(origin)?.host;
 }

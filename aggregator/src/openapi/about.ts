@@ -2,7 +2,7 @@
 import type { InfoObject, SecuritySchemeObject } from "openapi3-ts/oas31";
 import { notCovered } from "../access/covered.ts";
 import { scopeMissing, UNKNOWN_KEY } from "../access/gate.ts";
-import { FOREIGN_PAGE } from "../access/own-page.ts";
+import { FOREIGN_PAGE, FOREIGN_PAGE_ASKS } from "../access/own-page.ts";
 import { SESSION_COOKIE } from "../access/session-cookie.ts";
 import { INTERNAL, type Problem } from "../problem.ts";
 import type { Reply } from "./operation.ts";
@@ -26,6 +26,9 @@ export const ABOUT: Omit<InfoObject, "version"> & { readonly summary: string } =
     "",
     "**Methods.** HEAD is answered wherever GET is, and OPTIONS everywhere; any other method of a known path is a 405",
     "whose `Allow` says what the path takes. An unknown path is a 404.",
+    "",
+    "**Caches.** What GET answers is as of now and for whoever has asked: it says `Cache-Control: no-store`, but for",
+    "the pages, their files and this document, which have an `ETag`.",
     "",
     '**Pages** follow each other by `Link: <…>; rel="next"`. Follow it as it is; its `cursor` is opaque.',
     "",
@@ -63,6 +66,7 @@ export const SHARED_PROBLEMS: Readonly<Record<string, readonly Problem[]>> = {
     scopeMissing("web-frontend", ["publish"], "admin"),
     notCovered("The topic `billing.paid` is not one of this key's.").problem,
     FOREIGN_PAGE,
+    FOREIGN_PAGE_ASKS,
   ],
   InternalError: [INTERNAL],
 };
