@@ -13,6 +13,8 @@ import { requireOwnPage } from "./own-page.ts";
 import { SESSION_S, type SessionSigner, writeSessionCookie } from "./session-cookie.ts";
 import { NOTHING_TO_SIGN_IN_TO, SHOW_SESSION, SIGN_IN, SIGN_OUT } from "./session-endpoints.ts";
 
+/** The first of several proxies is the one that the browser knows. */
+const FROM_HTTPS = /^\s*https\s*(,|$)/i;
 const NO_STORE = { "cache-control": "no-store" };
 
 export class SessionRoutes {
@@ -73,5 +75,5 @@ function describe({ name, scopes, topics }: Key, expiresAtS: number): Session {
 
 /** Here, or as far as a proxy that speaks TLS for us: who claims so without one only keeps the cookie to themselves. */
 function isEncrypted(request: Request): boolean {
-  return request.url.startsWith("https:") || request.headers.get("x-forwarded-proto") === "https";
+  return request.url.startsWith("https:") || FROM_HTTPS.test(request.headers.get("x-forwarded-proto") ?? "");
 }

@@ -110,8 +110,12 @@ test("signing out lets the browser forget it; a browser is told to keep it to en
   expect([out.status, out.headers.get("set-cookie")]).toEqual([204, expect.stringContaining("Max-Age=0")]);
   const key = await keys.make();
   expect((await signIn(key)).headers.get("set-cookie")).not.toContain("Secure");
-  const proxied = await signIn(key, { ...OWN, "x-forwarded-proto": "https" });
-  expect(proxied.headers.get("set-cookie")).toEndWith("; Secure");
+  for (const proto of ["https", "HTTPS", "https, http"]) {
+    const proxied = await signIn(key, { ...OWN, "x-forwarded-proto": proto });
+    expect([proto, proxied.headers.get("set-cookie")]).toEqual([proto, expect.stringMatching(/; Secure$/)]);
+  }
+  const plain = await signIn(key, { ...OWN, "x-forwarded-proto": "http, https" });
+  expect(plain.headers.get("set-cookie")).not.toContain("Secure");
 });
 
 test("where nobody is asked there is nothing to sign in to", async () => {
