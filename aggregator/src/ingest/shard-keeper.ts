@@ -71,7 +71,18 @@ export class ShardKeeper {
       if (state === "up") this.#takeUpAll();
     });
     this.#timer = setInterval(() => void this.#check(), CHECK_INTERVAL_MS);
-    await Promise.all(this.#shards.map((shard) => this.#takeUp(shard)));
+    await this.#learnOfOthers();
+    await Promise.all(this.#known.map((shard) => this.#takeUp(shard)));
+  }
+
+  /** Shards from before SHARDS was lowered, or of processes that were configured otherwise. */
+  async #learnOfOthers(): Promise<void> {
+    try {
+      for (const shard of await this.#store.shards()) if (!this.#isAddedTo(shard)) this.#heard.add(shard);
+    } catch (error) {
+      // What is said of them is heard all the same.
+      this.#log.debug({ reason: String(error) }, "Shards not looked up");
+    }
   }
 
   stop(): void {

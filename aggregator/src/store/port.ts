@@ -122,6 +122,8 @@ export interface ShardStore {
   /** Locks the shard's row (waiting for a worker that holds it), raises its fence, and commits what `compare` did. */
   takeUp<T>(shard: number, compare: (row: LockedShard) => Promise<T>): Promise<T>;
   positions(shards: readonly number[]): Promise<ReadonlyMap<number, Position>>;
+  /** Every shard that was ever added to. */
+  shards(): Promise<readonly number[]>;
   /** Each delivery's fate, in order; undefined where it is not known (Redis lost it, or it is not committed). */
   verdicts(query: VerdictQuery): Promise<readonly (StoredVerdict | undefined)[]>;
   /** Topics that have been counted. */

@@ -34,6 +34,11 @@ export class PostgresShardStore implements ShardStore {
     );
   }
 
+  async shards(): Promise<readonly number[]> {
+    const rows = await this.#database.query("SELECT shard FROM positions");
+    return rows.map((row) => row["shard"] as number);
+  }
+
   async verdicts(query: VerdictQuery): Promise<readonly (StoredVerdict | undefined)[]> {
     const rows = await this.#database.query(verdicts, [
       query.shard,

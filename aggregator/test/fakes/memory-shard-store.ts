@@ -62,6 +62,10 @@ export class MemoryShardStore implements ShardStore {
     return new Map(shards.map((shard) => [shard, this.row(shard).position]));
   }
 
+  async shards(): Promise<readonly number[]> {
+    return [...this.rows.keys()];
+  }
+
   async verdicts(query: VerdictQuery): Promise<readonly (StoredVerdict | undefined)[]> {
     this.asked.push(query);
     await this.before("verdicts");
