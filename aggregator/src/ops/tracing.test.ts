@@ -47,6 +47,19 @@ describe("a request", () => {
     ]);
   });
 
+  test("tells its route and how it ended, and nothing of the URL or the headers, where secrets and payloads are", async () => {
+    const headers = { authorization: "Bearer secret", cookie: "sekali_session=secret", "ce-id": "secret" };
+    const request = new Request("http://secret@test/events/secret/1?key=secret", { headers });
+    await tracing.request("/events/:topic/:event_id", request, () => new Response("secret", { status: 401 }));
+    const [{ name, attributes, events, status } = expect.unreachable()] = spans();
+    expect(JSON.stringify([name, attributes, events, status])).not.toContain("secret");
+    expect(Object.keys(attributes).toSorted()).toEqual([
+      "http.request.method",
+      "http.response.status_code",
+      "http.route",
+    ]);
+  });
+
   test("whose publisher does not sample has no span, and names nobody", async () => {
     await tracing.request("/publish", ask(PARENT.replace(/01$/, "00")), () => {
       expect(tracing.current()).toBeUndefined();
