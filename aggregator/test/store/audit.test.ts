@@ -171,6 +171,15 @@ describe("a winner that is committed in the same moment", () => {
     expect(await conflictsCounted(schema)).toBe(1);
   });
 
+  test("whose identity somebody has erased meanwhile, leaves duplicates that are judged once, as no conflict", async () => {
+    await using schema = await openTwoShards();
+    const event = makeEvent({ event_id: FIRST_ID, topic: "a" });
+    expect(await race(schema, event, [{ ...event, payload: { other: true } }])).toMatchObject({ unjudged: 1 });
+    await schema.sql`DELETE FROM identities`;
+    expect(await schema.audit.judge(100)).toMatchObject({ judged: 1, conflicts: 0 });
+    expect(await schema.audit.judge(100)).toMatchObject({ judged: 0 });
+  });
+
   test("is compared by several processes at once, each row once, while batches go on", async () => {
     await using schema = await openTwoShards();
     for (const shard of [2, 3]) await schema.takeUp(shard);

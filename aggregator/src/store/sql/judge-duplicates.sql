@@ -19,14 +19,14 @@ WITH oldest AS (
   LIMIT $1
   FOR UPDATE OF d SKIP LOCKED
 ), winners AS MATERIALIZED (
-  -- An identity is never taken away, so there is one for each.
+  -- Nothing takes an identity away. Where a person did, nothing will ever be there to compare with: no conflict.
   SELECT p.*, (
     SELECT i.content_hash FROM identities i WHERE i.event_id = p.event_id AND i.topic = p.topic
   ) AS content_hash
   FROM pending p
 ), judged AS (
   UPDATE duplicates d SET
-    conflict = d.content_hash <> w.content_hash,
+    conflict = coalesce(d.content_hash <> w.content_hash, false),
     content_hash = CASE WHEN d.content_hash <> w.content_hash THEN d.content_hash END,
     "timestamp" = CASE WHEN d.content_hash <> w.content_hash THEN d."timestamp" END,
     payload = CASE WHEN d.content_hash <> w.content_hash THEN d.payload END
