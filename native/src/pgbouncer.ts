@@ -53,7 +53,7 @@ export async function startPgBouncer({ postgres, poolMode, settings = {} }: PgBo
     name: "PgBouncer",
     command: [...runAs(account, [binary, home]), ...leash("SIGINT"), binary, write("pgbouncer.ini", ini)],
     env: { LC_ALL: "C", TZ: "UTC", PATH: process.env["PATH"] ?? "/usr/bin:/bin" },
-    logFile: `${home}.log`,
+    logFile: join(home, "pgbouncer.log"),
     stopSignal: "SIGINT",
     ready: () => listens(port),
   });
