@@ -75,8 +75,8 @@ async function templateOf(cluster: Cluster): Promise<string> {
   const dataDir = join(folder, Bun.hash(like).toString(36));
   const template = { ...cluster, dataDir };
   if (isMade(template)) return dataDir;
-  // Others may be about to make it, too: each makes its own, and the first one's is taken.
-  const own = { ...cluster, dataDir: `${dataDir}.${process.pid}` };
+  // Others may be about to make it, in this process too: each makes its own, and the first one's is taken.
+  const own = { ...cluster, dataDir: `${dataDir}.${crypto.randomUUID()}` };
   await createCluster(own, { durable: false });
   try {
     renameSync(own.dataDir, dataDir);

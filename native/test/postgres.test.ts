@@ -56,6 +56,17 @@ test("keeps fsync, takes settings, and asks for the password", async () => {
   await expect(ask(wrong.toString(), "SELECT 1")).rejects.toThrow();
 });
 
+test("several that are the first of their kind start at once", async () => {
+  // What is made for the first one lasts as long as the installed packages: after a fresh installation this is a race.
+  const servers = await Promise.all([1, 2, 3].map(() => startPostgres({ database: "raced" })));
+  try {
+    const answers = await Promise.all(servers.map(({ url }) => ask(url, "SELECT current_database() AS name")));
+    expect(answers).toMatchObject(servers.map(() => [{ name: "raced" }]));
+  } finally {
+    await Promise.all(servers.map((each) => each.stop()));
+  }
+});
+
 test("stop removes temporary data, says so, and does nothing the second time", async () => {
   server = await startPostgres({});
   await server.stop();
