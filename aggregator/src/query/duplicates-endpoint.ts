@@ -3,8 +3,8 @@ import {
   type DuplicateRecord,
   DuplicateRecordSchema,
   EventIdSchema,
+  InstantSchema,
   SourceSchema,
-  TimestampSchema,
   TopicPatternSchema,
 } from "@sekali/contract";
 import { Type } from "@sinclair/typebox";
@@ -19,8 +19,8 @@ const QUERY = {
   topic: { schema: TopicPatternSchema, example: "user.*" },
   event_id: { schema: EventIdSchema, example: SENT_EVENT.event_id },
   source: { schema: SourceSchema, example: SENT_EVENT.source },
-  since: { schema: TimestampSchema, description: "Arrivals from there on.", example: "2026-01-31T00:00:00Z" },
-  until: { schema: TimestampSchema, description: "Arrivals before there.", example: "2026-02-28T00:00:00Z" },
+  since: { schema: InstantSchema, description: "Arrivals from there on.", example: "2026-01-31T00:00:00Z" },
+  until: { schema: InstantSchema, description: "Arrivals before there.", example: "2026-02-28T00:00:00Z" },
   conflict: {
     schema: Type.Boolean(),
     description: "Whether the delivery said something else than what is stored.",

@@ -4,7 +4,7 @@
  * Pages follow each other by a keyset cursor, as those of `/events`. A page looks at a bounded number of rows, so with
  * a filter that few rows pass it may be short, even empty, and still have a next one: the `Link` header decides.
  */
-import { eventIdFault, sourceFault, timestampFault, topicPatternFault } from "@sekali/contract";
+import { eventIdFault, instantFault, sourceFault, timestampFault, topicPatternFault } from "@sekali/contract";
 import type { Caller } from "../access/caller.ts";
 import { narrowed } from "../access/covered.ts";
 import type { Route } from "../route.ts";
@@ -74,7 +74,7 @@ function readQuery(parameters: URLSearchParams, caller: Caller): DuplicatesQuery
 }
 
 function boundFault(text: string): string | undefined {
-  return timeFault(text, timestampFault);
+  return timeFault(text, instantFault);
 }
 
 function readCursor(text: string): AuditPlace {

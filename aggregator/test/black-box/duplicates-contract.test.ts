@@ -148,6 +148,7 @@ test.each([
   "topic=%3E.a",
   "source=",
   "since=yesterday",
+  "until=2026-01-01T00:00:00",
   "until=2025-02-30T00:00:00Z",
   "event_id=1",
   "conflict=maybe",
