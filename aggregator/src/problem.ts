@@ -91,6 +91,11 @@ export const OUTCOME_UNKNOWN = unavailable(
   "The events are queued, but not known to be stored in time. Repeating the request is safe.",
 );
 export const STORE_AWAY = unavailable("store-away", "Store unavailable", "The store can't be reached.");
+export const STORE_BEHIND = unavailable(
+  "store-behind",
+  "Store behind",
+  "The store has gone back to an older state, and what it had since then is being stored again.",
+);
 export const TOO_SLOW = unavailable("too-slow", "Too slow", "The store could not answer this request in time.");
 /** A fault of ours. */
 export const INTERNAL: Problem = {

@@ -211,7 +211,7 @@ class Parts implements Service {
     this.#pool = new WorkerPool(this.#queue, batches, this.#hub, log, new DeliveryLog(log, this.#auditor));
     this.#partitions = new PartitionKeeper(this.#events, this.#audit, config, log);
     const feed = new PostgresFeedStore(this.#pools.feed, installation);
-    this.#followers = new Followers(feed, this.#hub, config.subscribersMax, log);
+    this.#followers = new Followers(feed, this.#queue, this.#hub, config.subscribersMax, log);
     this.#subscriptions = new Subscriptions({
       store: new PostgresSubscriptionStore(this.#pools.leases),
       hub: this.#hub,

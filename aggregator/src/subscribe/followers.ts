@@ -8,8 +8,9 @@
  */
 import { bulkhead, isBulkheadRejectedError } from "cockatiel";
 import type { Logger } from "../ops/log.ts";
-import { type Problem, RequestError, STORE_AWAY } from "../problem.ts";
+import { type Problem, QUEUE_AWAY, RequestError, STORE_AWAY, STORE_BEHIND } from "../problem.ts";
 import { unacceptable } from "../query/parameters.ts";
+import type { Queue } from "../queue/port.ts";
 import type { SignalHub } from "../queue/signal-hub.ts";
 import type { Cursor, FeedPage, FeedStore } from "../store/feed-port.ts";
 import { decodeCursorText, encodeCursorText } from "./cursor-text.ts";
@@ -28,6 +29,7 @@ const RETRY_MS = 1000;
 
 export class Followers {
   readonly #store: FeedStore;
+  readonly #queue: Pick<Queue, "heads">;
   readonly #tail: Tail;
   readonly #log: Logger;
   readonly #subscribersMax: number;
@@ -38,8 +40,9 @@ export class Followers {
   #heartbeat: ReturnType<typeof setInterval> | undefined;
   #isDraining = false;
 
-  constructor(store: FeedStore, hub: SignalHub, subscribersMax: number, log: Logger) {
+  constructor(store: FeedStore, queue: Pick<Queue, "heads">, hub: SignalHub, subscribersMax: number, log: Logger) {
     this.#store = store;
+    this.#queue = queue;
     this.#log = log;
     this.#subscribersMax = subscribersMax;
     this.#tail = new Tail(store, hub, log);
@@ -51,8 +54,9 @@ export class Followers {
   }
 
   /**
-   * @throws RequestError 503 where there are as many as may be, 422 for a cursor that is none of this installation, 410
-   * for one from which retention has taken events; StoreAway while the start can't be found.
+   * @throws RequestError 503 where there are as many as may be, or the cursor is ahead of a store that went back,
+   * 422 for a cursor that is none of this installation, 410 for one from which retention has taken events; StoreAway
+   * or QueueAway while the start can't be found.
    */
   async open(topics: readonly string[], start: Start): Promise<Subscriber> {
     this.#admit();
@@ -107,13 +111,17 @@ export class Followers {
     if (cursor === undefined) throw unacceptable("`Last-Event-ID`, or `from`, is no id that this service gave out.");
     if (cursor === "foreign") throw unacceptable("The cursor was given out by another installation.");
     const standing = new Map((await this.#store.standing()).map((shard) => [shard.shard, shard]));
-    for (const [shard, seq] of cursor) {
-      if (seq > (standing.get(shard)?.position ?? 0)) {
-        throw unacceptable("The cursor lies beyond everything that is stored; has the database gone back?");
-      }
-    }
+    const ahead = [...cursor].filter(([shard, seq]) => seq > (standing.get(shard)?.position ?? 0));
+    if (ahead.length > 0) throw await this.#refusalOf(ahead);
     for (const { shard, horizon } of standing.values()) if ((cursor.get(shard) ?? 0) < horizon) throw expired();
     return cursor;
+  }
+
+  /** Of a cursor beyond what is stored. Positions go on to the heads, so what these cover will be there again. */
+  async #refusalOf(ahead: readonly (readonly [shard: number, seq: number])[]): Promise<RequestError> {
+    const heads = await this.#queue.heads(ahead.map(([shard]) => shard));
+    if (ahead.every(([, seq], index) => seq <= (heads[index]?.seq ?? 0))) return new RequestError(STORE_BEHIND);
+    return unacceptable("The cursor lies beyond everything that is stored or queued; have both databases gone back?");
   }
 
   #begin(topics: readonly string[], cursor: Cursor, isCaughtUp: boolean): Subscriber {
@@ -186,6 +194,8 @@ export const FOLLOWING_PROBLEMS: readonly Problem[] = [
   crowded("As many follow at this process as may.").problem,
   draining().problem,
   STORE_AWAY,
+  STORE_BEHIND,
+  QUEUE_AWAY,
 ];
 
 function crowded(detail: string): RequestError {

@@ -6,6 +6,7 @@ import { afterEach, expect, test } from "bun:test";
 import { type BackingServers, startServers, useBackingServers } from "../harness/backing-servers.ts";
 import { makeEvents, type TestEvent } from "../harness/event-factory.ts";
 import { eventually } from "../harness/eventually.ts";
+import { Follower } from "../harness/follower.ts";
 import { goBack } from "../harness/go-back.ts";
 import { recount } from "../harness/recount.ts";
 import { shardKeys } from "../harness/redis-commands.ts";
@@ -108,4 +109,30 @@ test.each([
   });
   await publisher.publish(after);
   await expectAllStored([...before, ...between, ...after]);
+});
+
+test("a subscriber from before waits until the store has come up to its cursor again, and goes on then (P5)", async () => {
+  await open({ SHARDS: "1" });
+  const api = await stack.start({ ROLES: "api" });
+  const worker = await stack.start({ ROLES: "worker" });
+  const { publisher } = stack;
+  const [before, between, after] = [makeEvents(30), makeEvents(80), makeEvents(45)];
+  await publisher.publishStored(before);
+  const early = new Follower(() => api.url, { from: "beginning", returns: true });
+  await goBack(own.postgres, async () => {
+    await publisher.publishStored(between, { within: 20_000 });
+    await early.has(110);
+    await early.stop();
+    await worker.kill();
+  });
+  const late = new Follower(() => api.url, { lastId: early.lastId ?? "", returns: true });
+  await eventually(() => {
+    expect(late.refusals.map(({ text }) => JSON.parse(text).type)).toContain("urn:sekali:problem:store-behind");
+  });
+  await stack.start({ ROLES: "worker" });
+  await publisher.publishStored(after, { within: 20_000 });
+  await late.has(45);
+  await late.stop();
+  expect(late.events.map(({ event_id }) => event_id).toSorted()).toEqual(after.map((each) => each.event_id).toSorted());
+  expect(late.refusals.filter(({ status }) => status !== 503)).toEqual([]);
 });
