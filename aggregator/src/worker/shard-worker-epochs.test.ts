@@ -1,39 +1,14 @@
 /** A worker and a Redis in another epoch than Postgres has issued; and what follows a gap. */
 import { beforeEach, describe, expect, test } from "bun:test";
-import { nothingToAudit } from "../../test/fakes/memory-audit-judge.ts";
-import { MemoryBatchStore } from "../../test/fakes/memory-batch-store.ts";
-import { entry, MemoryQueue } from "../../test/fakes/memory-queue.ts";
-import { type RecordedLog, recordedLog } from "../../test/fakes/recorded-log.ts";
-import type { Entry, Position } from "../queue/port.ts";
-import { type Signal, SignalHub } from "../queue/signal-hub.ts";
-import { ShardWorker } from "./shard-worker.ts";
+import { entry } from "../../test/fakes/memory-queue.ts";
+import { SHARD, settled, workerSetting } from "../../test/fakes/worker-setting.ts";
 
-const SHARD = 3;
 const START = { epoch: 2, seq: 10, fence: 2, issuedEpoch: 2 };
 
-let queue: MemoryQueue;
-let store: MemoryBatchStore;
-let recorded: RecordedLog;
-let signals: Signal[];
-let worker: ShardWorker;
+let { queue, store, recorded, signals, worker, waiting } = workerSetting(START);
 beforeEach(() => {
-  queue = new MemoryQueue();
-  store = new MemoryBatchStore({ [SHARD]: START });
-  recorded = recordedLog();
-  signals = [];
-  const hub = new SignalHub();
-  hub.on((signal) => signals.push(signal));
-  worker = new ShardWorker(queue, store, hub, recorded.log, nothingToAudit(recorded.log));
+  ({ queue, store, recorded, signals, worker, waiting } = workerSetting(START));
 });
-
-function waiting(entries: readonly Entry[], head: Position | undefined = entries.at(-1)?.position): void {
-  Object.assign(queue.shard(SHARD), { head, entries: [...entries] });
-}
-
-/** What nobody waits for has happened. */
-async function settled(): Promise<void> {
-  for (let turn = 0; turn < 10; turn += 1) await Promise.resolve();
-}
 
 const nothingHappened = () => expect([store.batches, store.gaps, store.rows.get(SHARD)]).toEqual([[], [], START]);
 

@@ -1,47 +1,22 @@
 import { beforeEach, describe, expect, test } from "bun:test";
-import { nothingToAudit } from "../../test/fakes/memory-audit-judge.ts";
-import { MemoryBatchStore } from "../../test/fakes/memory-batch-store.ts";
-import { entry, MemoryQueue, unknownEntry } from "../../test/fakes/memory-queue.ts";
-import { type RecordedLog, recordedLog } from "../../test/fakes/recorded-log.ts";
+import { entry, unknownEntry } from "../../test/fakes/memory-queue.ts";
+import { SHARD, settled, workerSetting } from "../../test/fakes/worker-setting.ts";
 import { type Entry, type Position, QueueAway } from "../queue/port.ts";
-import { type Signal, SignalHub } from "../queue/signal-hub.ts";
 import { StoreAway, TooSlow, Unstorable } from "../store/port.ts";
 import type { After } from "./dispatcher.ts";
-import { ShardWorker } from "./shard-worker.ts";
 
-const SHARD = 3;
 const START = { epoch: 1, seq: 10, fence: 2, issuedEpoch: 1 };
 const RETRY_DELAY_MS_MAX = 3000;
 const BATCH_DELIVERIES_MAX = 2000;
 
-let queue: MemoryQueue;
-let store: MemoryBatchStore;
-let recorded: RecordedLog;
-let signals: Signal[];
-let worker: ShardWorker;
+let { queue, store, recorded, signals, worker, waiting } = workerSetting(START);
 beforeEach(() => {
-  queue = new MemoryQueue();
-  store = new MemoryBatchStore({ [SHARD]: START });
-  recorded = recordedLog();
-  signals = [];
-  const hub = new SignalHub();
-  hub.on((signal) => signals.push(signal));
-  worker = new ShardWorker(queue, store, hub, recorded.log, nothingToAudit(recorded.log));
+  ({ queue, store, recorded, signals, worker, waiting } = workerSetting(START));
 });
-
-/** What Redis holds after the position; the head stands behind the last entry unless it is given. */
-function waiting(entries: readonly Entry[], head: Position | undefined = entries.at(-1)?.position): void {
-  Object.assign(queue.shard(SHARD), { head, entries: [...entries] });
-}
 
 /** An entry of so many deliveries up to a seq of epoch 1. */
 function upTo(seq: number, deliveries: number, text?: string): Entry {
   return entry({ epoch: 1, seq }, deliveries, text);
-}
-
-/** What nobody waits for has happened. */
-async function settled(): Promise<void> {
-  for (let turn = 0; turn < 10; turn += 1) await Promise.resolve();
 }
 
 /** All of what the worker believes. */
