@@ -4,22 +4,14 @@
  * Pages follow each other by a keyset cursor, as those of `/events`. A page looks at a bounded number of rows, so with
  * a filter that few rows pass it may be short, even empty, and still have a next one: the `Link` header decides.
  */
-import { eventIdFault, instantFault, sourceFault, timestampFault, topicPatternFault } from "@sekali/contract";
+import { eventIdFault, sourceFault, timestampFault, topicPatternFault } from "@sekali/contract";
 import type { Caller } from "../access/caller.ts";
 import { narrowed } from "../access/covered.ts";
 import type { Route } from "../route.ts";
 import type { AuditPlace, AuditReader, DuplicatesQuery } from "../store/audit-port.ts";
 import type { Admission, Effort } from "./admission.ts";
 import { LIST_DUPLICATES } from "./duplicates-endpoint.ts";
-import {
-  decodeCursor,
-  encodeCursor,
-  nextLink,
-  readLimit,
-  readParameters,
-  timeFault,
-  unacceptable,
-} from "./parameters.ts";
+import { boundFault, decodeCursor, encodeCursor, judged, nextLink, readLimit, readParameters } from "./parameters.ts";
 
 export class DuplicatesRoute {
   readonly routes: readonly Route[] = [
@@ -53,28 +45,22 @@ function effortOf({ topics, event_id, source, conflict }: DuplicatesQuery): Effo
 }
 
 function readQuery(parameters: URLSearchParams, caller: Caller): DuplicatesQuery {
-  const checked = (name: string, faultOf: (text: string) => string | undefined) => {
-    const text = parameters.get(name);
-    const fault = text === null ? undefined : faultOf(text);
-    if (fault !== undefined) throw unacceptable(`The query parameter \`${name}\` ${fault}.`);
-    return text ?? undefined;
-  };
-  const conflict = checked("conflict", (text) => (/^(true|false)$/.test(text) ? undefined : "takes true or false"));
+  const conflict = judged(parameters, "conflict", booleanFault);
   const cursor = parameters.get("cursor");
   return {
-    topics: narrowed(caller, checked("topic", topicPatternFault) ?? ">"),
-    event_id: checked("event_id", eventIdFault),
-    source: checked("source", sourceFault),
-    since: checked("since", boundFault),
-    until: checked("until", boundFault),
+    topics: narrowed(caller, judged(parameters, "topic", topicPatternFault) ?? ">"),
+    event_id: judged(parameters, "event_id", eventIdFault),
+    source: judged(parameters, "source", sourceFault),
+    since: judged(parameters, "since", boundFault),
+    until: judged(parameters, "until", boundFault),
     conflict: conflict === undefined ? undefined : conflict === "true",
     limit: readLimit(parameters.get("limit")),
     after: cursor === null ? undefined : readCursor(cursor),
   };
 }
 
-function boundFault(text: string): string | undefined {
-  return timeFault(text, instantFault);
+function booleanFault(text: string): string | undefined {
+  return /^(true|false)$/.test(text) ? undefined : "takes true or false";
 }
 
 function readCursor(text: string): AuditPlace {

@@ -6,7 +6,6 @@
  */
 import {
   eventIdFault,
-  instantFault,
   judgeText,
   LONE_SURROGATE_FAULT,
   NUL_FAULT,
@@ -22,7 +21,7 @@ import type { Caller } from "../access/caller.ts";
 import { narrowed } from "../access/covered.ts";
 import type { EventFilter, EventsCursor, Order } from "../store/reader-port.ts";
 import { LIST_EVENTS, PAYLOAD } from "./events-endpoint.ts";
-import { decodeCursor, encodeCursor, readParameters, timeFault, unacceptable } from "./parameters.ts";
+import { boundFault, decodeCursor, encodeCursor, judged, readParameters, unacceptable } from "./parameters.ts";
 
 export interface AskedEvents {
   readonly parameters: URLSearchParams;
@@ -77,18 +76,6 @@ function digestOf(filter: EventFilter, order: Order): string {
   return new Bun.CryptoHasher("sha256").update(parts).digest("base64url").slice(0, 12);
 }
 
-function judged(
-  parameters: URLSearchParams,
-  name: string,
-  fault: (value: string) => string | undefined,
-): string | undefined {
-  const value = parameters.get(name);
-  if (value === null) return undefined;
-  const found = fault(value);
-  if (found !== undefined) throw unacceptable(`The query parameter \`${name}\` ${found}.`);
-  return value;
-}
-
 /** `payload.user.id=7` as what the payload contains: `{"user":{"id":7}}`. The value's own text, so digits survive. */
 function readCondition(name: string, value: string): string {
   const shown = name.slice(0, 64);
@@ -112,10 +99,6 @@ function isJson(text: string, depthMax: number): boolean {
   } catch {
     return false;
   }
-}
-
-function boundFault(text: string): string | undefined {
-  return timeFault(text, instantFault);
 }
 
 function orderFault(text: string): string | undefined {

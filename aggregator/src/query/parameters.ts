@@ -4,7 +4,7 @@
  * A name that a route does not know, and one that is there twice, is refused: a misspelt filter must not look like one
  * that matched everything.
  */
-import { EVENTS_PAGE_DEFAULT, EVENTS_PAGE_MAX } from "@sekali/contract";
+import { EVENTS_PAGE_DEFAULT, EVENTS_PAGE_MAX, instantFault } from "@sekali/contract";
 import { type TSchema, Type } from "@sinclair/typebox";
 import type { Parameter, Parameters } from "../openapi/operation.ts";
 import { type Problem, RequestError } from "../problem.ts";
@@ -53,6 +53,18 @@ export function readLimit(text: string | null): number {
   return limit;
 }
 
+export function judged(
+  parameters: URLSearchParams,
+  name: string,
+  fault: (value: string) => string | undefined,
+): string | undefined {
+  const value = parameters.get(name);
+  if (value === null) return undefined;
+  const found = fault(value);
+  if (found !== undefined) throw unacceptable(`The query parameter \`${name}\` ${found}.`);
+  return value;
+}
+
 /** Opaque to callers: they should follow links, not build them. */
 export function encodeCursor(parts: readonly string[]): string {
   return Buffer.from(JSON.stringify(parts)).toString("base64url");
@@ -85,16 +97,20 @@ export function nextLink(path: string, parameters: URLSearchParams, cursor: stri
   return `<${path}?${next}>; rel="next"`;
 }
 
+/** What is wrong with the bound of a time span, or undefined where it is fine. */
+export function boundFault(text: string): string | undefined {
+  const fault = instantFault(text);
+  return fault === undefined ? undefined : (lostPlus(text) ?? fault);
+}
+
 /**
- * Names a likely cause of a time that does not fit: a `+` of its offset that was not written as `%2B` has become a
- * space on the way, as the query of a URL has it.
+ * A likely cause of a time that does not fit: a `+` of its offset that was not written as `%2B` has become a space on
+ * the way, as the query of a URL has it. Undefined: that is not the fault.
  */
-export function timeFault(text: string, faultOf: (text: string) => string | undefined): string | undefined {
-  const fault = faultOf(text);
-  if (fault === undefined) return undefined;
+export function lostPlus(text: string): string | undefined {
   const meant = text.replace(/ (?=\d\d:\d\d$)/, "+");
-  const isMeant = meant !== text && faultOf(meant) === undefined;
-  return isMeant ? "must have the + of its offset written as %2B: in a query, + is a space" : fault;
+  if (meant === text || instantFault(meant) !== undefined) return undefined;
+  return "must have the + of its offset written as %2B: in a query, + is a space";
 }
 
 /** What `readParameters` and those who judge a value say, for example. */

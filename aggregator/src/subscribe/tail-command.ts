@@ -3,7 +3,8 @@
  * client library, and knows nothing of Redis or Postgres.
  */
 import { SubscriptionError, subscribe } from "@sekali/client";
-import { timestampFault, topicPatternFault } from "@sekali/contract";
+import { topicPatternFault } from "@sekali/contract";
+import { startOf } from "./start.ts";
 
 const UNITS_MS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
@@ -68,9 +69,7 @@ function readSince(since: string | undefined): string {
   if (since === undefined) return "now";
   const match = /^(\d{1,6})([smhd])$/.exec(since);
   if (match === null) {
-    // A tilde stands in ids alone; whether one is this service's, the service knows.
-    if (since === "now" || since === "beginning" || since.includes("~")) return since;
-    if (timestampFault(since) === undefined) return since;
+    if (startOf(since) !== undefined) return since;
     throw new TailRefused("--since takes 30s, 15m, 1h or 2d, a time such as 2026-01-31T12:00:00Z, or beginning");
   }
   const [, amount, unit = ""] = match;
