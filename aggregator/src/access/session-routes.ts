@@ -15,6 +15,7 @@ import { NOTHING_TO_SIGN_IN_TO, SHOW_SESSION, SIGN_IN, SIGN_OUT } from "./sessio
 
 /** The first of several proxies is the one that the browser knows. */
 const FROM_HTTPS = /^\s*https\s*(,|$)/i;
+/** Of what is not GET; of that the server says so. */
 const NO_STORE = { "cache-control": "no-store" };
 
 export class SessionRoutes {
@@ -37,7 +38,7 @@ export class SessionRoutes {
       access: this.#gate === undefined ? "open" : "keys",
       session: found === undefined ? null : describe(found.key, found.expiresAtS),
     };
-    return Response.json(reply, { headers: NO_STORE });
+    return Response.json(reply);
   }
 
   async #signIn(request: Request): Promise<Response> {

@@ -21,7 +21,6 @@ import { SUBSCRIBE } from "./subscribe-endpoint.ts";
 const ALL_TOPICS = ">";
 const HEADERS = {
   "content-type": "text/event-stream",
-  "cache-control": "no-store",
   // nginx would collect a response before it passes it on.
   "x-accel-buffering": "no",
 };
