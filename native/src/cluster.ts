@@ -32,7 +32,7 @@ export const POSTGRES_ENV = { LC_ALL: "C", TZ: "UTC", PATH: process.env["PATH"] 
 
 /** Makes the cluster and its database; one that is there stays as it is. */
 export async function createCluster(cluster: Cluster, { durable }: { durable: boolean }): Promise<void> {
-  if (isMade(cluster)) return;
+  if (isMade(cluster.dataDir)) return;
   const { initdb, postgres } = await binaries();
   const draft = `${cluster.dataDir}.new`;
   const account = accountFor(cluster.dataDir);
@@ -59,7 +59,7 @@ export async function createCluster(cluster: Cluster, { durable }: { durable: bo
  * binaries that made it, and goes with them.
  */
 export async function copyCluster(cluster: Cluster): Promise<void> {
-  if (isMade(cluster)) return;
+  if (isMade(cluster.dataDir)) return;
   const draft = `${cluster.dataDir}.new`;
   rmSync(draft, { recursive: true, force: true });
   await run(["cp", "-a", await templateOf(cluster), draft]);
@@ -73,8 +73,7 @@ async function templateOf(cluster: Cluster): Promise<string> {
   const { user, password, database } = cluster;
   const like = JSON.stringify([user, password, database, process.getuid?.()]);
   const dataDir = join(folder, Bun.hash(like).toString(36));
-  const template = { ...cluster, dataDir };
-  if (isMade(template)) return dataDir;
+  if (isMade(dataDir)) return dataDir;
   // Others may be about to make it, in this process too: each makes its own, and the first one's is taken.
   const own = { ...cluster, dataDir: `${dataDir}.${crypto.randomUUID()}` };
   await createCluster(own, { durable: false });
@@ -82,12 +81,12 @@ async function templateOf(cluster: Cluster): Promise<string> {
     renameSync(own.dataDir, dataDir);
   } catch (error) {
     rmSync(own.dataDir, { recursive: true });
-    if (!isMade(template)) throw error;
+    if (!isMade(dataDir)) throw error;
   }
   return dataDir;
 }
 
-function isMade({ dataDir }: Cluster): boolean {
+function isMade(dataDir: string): boolean {
   return existsSync(join(dataDir, "PG_VERSION"));
 }
 
